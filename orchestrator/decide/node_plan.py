@@ -1,0 +1,128 @@
+"""
+What one node announces: results of planning one address group, and their sum over all groups.
+
+A group is the Services that share any address, transitively; mostly one Service. `announcement.plan_group` makes a
+GroupPlan from a group; `NodePlan` sums them, so that one changed group costs the work of one group.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from orchestrator.net.addresses import IpAddress, Prefix, address_key
+from orchestrator.net.bgp import Community, community_key
+from orchestrator.resources.meta import ObjectKey, ObjectRef
+
+
+class Protocol(Enum):
+    """How an address is announced; the values are MetalLB's label values."""
+
+    LAYER2 = "layer2"
+    BGP = "bgp"
+
+
+class DeclineReason(Enum):
+    """Why a Service is not announced here. Values are MetalLB's words where it has one (contract 12.2)."""
+
+    NOT_LOAD_BALANCER = "notLoadBalancer"
+    NO_IP_ALLOCATED = "noIPAllocated"
+    INVALID_IP = "invalidIP"
+    IP_NOT_ALLOWED = "ipNotAllowed"
+    CLASS_NOT_OURS = "classNotOurs"
+    NOT_OWNER = "notOwner"
+    SHARED_IP_WITH_SERVICE_SELECTOR = "sharedIPWithServiceSelector"
+    NO_MATCHING_ADVERTISEMENT = "noMatchingAdvertisement"
+    CONFLICTING_ADVERTISEMENTS = "conflictingAdvertisements"
+    NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
+    NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
+    NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
+    NO_ENDPOINTS = "noEndpoints"
+    NO_PEER_CARRIES_FAMILY = "noPeerCarriesFamily"
+    NO_PEER_ON_NODE = "noPeerOnNode"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteAttributes:
+    """What one peer is sent with a prefix; `local_pref` 0 means not set; communities are sorted and unique."""
+
+    local_pref: int = 0
+    communities: tuple[Community, ...] = ()
+
+    def union(self, other: "RouteAttributes") -> "RouteAttributes":
+        """Both sets of communities, the higher local preference (contract 5.3; conflicts were declined before)."""
+        communities = tuple(sorted({*self.communities, *other.communities}, key=community_key))
+        return RouteAttributes(local_pref=max(self.local_pref, other.local_pref), communities=communities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePolicy:
+    """To which peers a prefix goes, with which attributes: (BGPPeer name, attributes), sorted by name."""
+
+    per_peer: tuple[tuple[str, RouteAttributes], ...]
+
+    def union(self, other: "RoutePolicy") -> "RoutePolicy":
+        merged = dict(self.per_peer)
+        for peer, attributes in other.per_peer:
+            merged[peer] = merged[peer].union(attributes) if peer in merged else attributes
+        return RoutePolicy(per_peer=tuple(sorted(merged.items())))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One prefix with its policy, and the objects that caused it (advertisements), for blame."""
+
+    prefix: Prefix
+    policy: RoutePolicy
+    origins: tuple[ObjectRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer2Address:
+    """An address that this node answers for; `interfaces` None means every eligible interface, else sorted names."""
+
+    address: IpAddress
+    interfaces: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """A Service that this node announces; `peers` are the BGPPeer names (BGP), `interfaces` as in Layer2Address."""
+
+    service: ObjectKey
+    protocol: Protocol
+    addresses: tuple[IpAddress, ...]
+    peers: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    """A Service that this node does not announce over `protocol`; `detail` names the object at fault and the remedy."""
+
+    service: ObjectKey
+    protocol: Protocol
+    reason: DeclineReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupPlan:
+    """The outcome for one group on one node. Sorted throughout: equal input gives an equal plan."""
+
+    routes: tuple[Route, ...] = ()
+    layer2: tuple[Layer2Address, ...] = ()
+    announced: tuple[Announced, ...] = ()
+    declined: tuple[Decline, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """The sum of all groups: one Route per prefix (policies united), one entry per layer-2 address."""
+
+    routes: Mapping[Prefix, Route] = field(default_factory=dict)
+    layer2: Mapping[IpAddress, Layer2Address] = field(default_factory=dict)
+
+
+def layer2_in_order(entries: Iterable[Layer2Address]) -> tuple[Layer2Address, ...]:
+    """Sorted by address, IPv4 first."""
+    return tuple(sorted(entries, key=lambda entry: address_key(entry.address)))

@@ -1,0 +1,77 @@
+"""
+BGP's own values: AS numbers, communities, router ids.
+
+Communities order as contract 3.4 says: a standard community counts as a large one whose first part is its 32-bit value.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import NewType
+
+from orchestrator.errors import InvalidConfig
+
+Asn = NewType("Asn", int)
+"""A four-octet AS number, 1..4294967295 (RFC 6793)."""
+
+RouterId = IPv4Address
+"""A BGP identifier, written as an IPv4 address (RFC 6286)."""
+
+MAX_U16 = 0xFFFF
+MAX_U32 = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class StandardCommunity:
+    """RFC 1997: two 16-bit numbers, written `high:low`."""
+
+    high: int
+    low: int
+
+    def __str__(self) -> str:
+        return f"{self.high}:{self.low}"
+
+
+@dataclass(frozen=True, slots=True)
+class LargeCommunity:
+    """RFC 8092: three 32-bit numbers. MetalLB writes `large:a:b:c`, FRR `a:b:c`."""
+
+    global_administrator: int
+    local_data_1: int
+    local_data_2: int
+
+    def __str__(self) -> str:
+        return f"{self.global_administrator}:{self.local_data_1}:{self.local_data_2}"
+
+
+Community = StandardCommunity | LargeCommunity
+
+
+def community_key(community: Community) -> tuple[int, int, int, int]:
+    """Sort key over both forms (contract 3.4)."""
+    match community:
+        case StandardCommunity(high, low):
+            return ((high << 16) | low, 0, 0, 0)
+        case LargeCommunity(first, second, third):
+            return (first, second, third, 1)
+
+
+def _number(text: str, limit: int, whole: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= limit):
+        raise InvalidConfig(f'invalid community value: "{text}" in "{whole}" is not a number from 0 to {limit}')
+    return int(text)
+
+
+def parse_community(text: str) -> Community:
+    """
+    Return the community that `text` is: `A:B` or `large:A:B:C`. Raises InvalidConfig.
+
+    A text of another shape starts its message with `invalid community format`: it may be an alias that appears later.
+    """
+    parts = text.split(":")
+    if len(parts) == 2:
+        return StandardCommunity(*(_number(part, MAX_U16, text) for part in parts))
+    if len(parts) == 4:
+        if parts[0] != "large":
+            raise InvalidConfig(f'invalid community value: "{text}" has four parts and must start with "large:"')
+        return LargeCommunity(*(_number(part, MAX_U32, text) for part in parts[1:]))
+    raise InvalidConfig(f"invalid community format: {text}")

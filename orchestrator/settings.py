@@ -1,0 +1,63 @@
+"""
+Flags and environment become one frozen Settings per command; the only reader of os.environ.
+
+RunFolder names every file that the processes of one node share; the speaker, the supervisor and the responder meet there.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """`/run/ferrule` of a node: sockets, pids and rendered files (0770, setgid). Paths of sockets stay below 108 bytes."""
+
+    path: Path
+
+    @property
+    def frr_conf(self) -> Path:
+        """The whole rendered document, for people."""
+        return self.path / "frr.conf"
+
+    def daemon_conf(self, daemon: str) -> Path:
+        """The part of the document that this daemon starts with."""
+        return self.path / f"{daemon}.conf"
+
+    def vty(self, daemon: str) -> Path:
+        """The daemon's vty socket."""
+        return self.path / f"{daemon}.vty"
+
+    @property
+    def zserv(self) -> Path:
+        """Zebra's API socket."""
+        return self.path / "zserv.api"
+
+    @property
+    def responder_socket(self) -> Path:
+        """Where `ferrule respond` takes tables from the speaker."""
+        return self.path / "responder.sock"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        """Where `ferrule supervise` talks with the speaker."""
+        return self.path / "supervisor.sock"
+
+    @property
+    def children(self) -> Path:
+        """JSON list of the supervisor's children with pid and start time, for the reaping of leftovers."""
+        return self.path / "children.json"
+
+
+def template_folder() -> Path:
+    """Return the folder of the templates: inside the installed package, or beside it in a checkout."""
+    packaged = Path(str(resources.files("orchestrator"))) / "templates"
+    return packaged if packaged.is_dir() else packaged.parent.parent / "templates"
+
+
+def environment(name: str, default: str = "") -> str:
+    """Return an environment variable; `cli` gives these as defaults of its flags."""
+    return os.environ.get(name, default)

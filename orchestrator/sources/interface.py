@@ -1,0 +1,104 @@
+"""
+Source and Sink: where objects come from and where statuses go. `manifests` implements both; `kube` will.
+
+A source delivers batches of events; `Synced` stands once, after the first list of every kind. A relist or a read
+error never empties what is known: only `Removed` removes.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from orchestrator.resources.core import ServiceStatus
+from orchestrator.resources.kinds import KubeObject
+from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Upserted:
+    """The object is there, new or changed; `problems` are warnings about it (it is usable)."""
+
+    obj: KubeObject
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The object is surely gone."""
+
+    ref: ObjectRef
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """The object is there and cannot be parsed; whatever was known of it stays in force."""
+
+    ref: ObjectRef
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputState:
+    """
+    Problems of the input itself (a file that is no YAML, two objects of one name); replaces the previous ones.
+
+    `incomplete` says that some input has never been readable, so objects that are absent may exist.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    incomplete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Everything that was there at the start has been delivered."""
+
+
+SourceEvent = Upserted | Removed | Unusable | InputState | Synced
+
+
+class Source(Protocol):
+    """Objects, as a stream of batches that arrived together."""
+
+    def watch(self) -> AsyncIterator[Sequence[SourceEvent]]:
+        """Yield the first list, `Synced`, then changes until cancelled."""
+        ...
+
+
+class EventType(Enum):
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectEvent:
+    """A Kubernetes Event to record on an object (contract 12.1); `component` is the reporting controller."""
+
+    ref: ObjectRef
+    type: EventType
+    reason: str
+    message: str
+    component: str
+
+
+class Sink(Protocol):
+    """Where a process writes what it found out. Every write that would change nothing is left out."""
+
+    async def write_service_status(
+        self, key: ObjectKey, status: ServiceStatus, annotations: Mapping[str, str | None]
+    ) -> None:
+        """Replace the Service's status; set annotations, remove those whose value is None."""
+        ...
+
+    async def write(self, obj: KubeObject) -> None:
+        """Create or replace an object that is ours, or the status of one that is not."""
+        ...
+
+    async def delete(self, ref: ObjectRef) -> None:
+        """Remove an object that is ours; absent is fine."""
+        ...
+
+    async def record(self, event: ObjectEvent) -> None:
+        """Record an event; a repeated one raises its count."""
+        ...
