@@ -1,0 +1,53 @@
+# Ferrule. `make` prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts bench wheel clean
+export PYTHONDONTWRITEBYTECODE := 1
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what this machine lacks (Debian packages as root, Python packages into .venv)
+	@.ci/setup
+
+demo: setup ## show the main job on this machine: manifests in, packets delivered (needs root, about a minute)
+	@$(BIN)/ferrule lab demo
+
+test: setup lint types contracts unit property golden integration ## every check and test but `bench` (needs root)
+
+unit: setup ## small cases of every pure module
+	@$(PYTEST) -q tests/unit
+
+property: setup ## laws, on random input
+	@$(PYTEST) -q tests/property
+
+golden: setup ## manifests -> frr.conf, loaded into real daemons
+	@$(PYTEST) -q tests/golden
+
+golden-update: setup ## write the goldens anew; read the diff like code
+	@$(PYTEST) -q tests/golden --golden-update
+
+integration: setup ## real daemons in network namespaces
+	@$(PYTEST) -q tests/integration
+
+lint: setup ## ruff: style and form
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: setup ## ruff: write the form
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+types: setup ## mypy --strict over code and tests
+	@$(BIN)/mypy
+
+contracts: setup ## the map's layers, by import-linter
+	@$(BIN)/lint-imports
+
+bench: setup ## measure the budgets; a table, and JSON in bench.json (needs root)
+	@$(BIN)/python -m tests.bench --json bench.json
+
+wheel: setup ## build the wheel and run the command from it, outside the checkout
+	@.ci/check-wheel
+
+clean: ## remove what the other targets made
+	@rm -rf .venv dist bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
