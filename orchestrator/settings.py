@@ -61,3 +61,45 @@ def template_folder() -> Path:
 def environment(name: str, default: str = "") -> str:
     """Return an environment variable; `cli` gives these as defaults of its flags."""
     return os.environ.get(name, default)
+
+
+DEFAULT_NAMESPACE = "metallb-system"
+METRICS_PORT = 9120
+HEALTH_PORT = 17472
+MESH_PORT = 7946
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """What controller and speaker have in common. `source` and `state` are folders of manifests and statuses.
+
+    `metrics_port` and `health_port` 0 mean not served; `pod_name` becomes the reporting instance of events.
+    """
+
+    source: Path
+    state: Path
+    namespace: str = DEFAULT_NAMESPACE
+    load_balancer_class: str = ""
+    log_level: str = "info"
+    metrics_port: int = METRICS_PORT
+    health_port: int = HEALTH_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSettings(ProcessSettings):
+    """`removed_pool_hold_s`: how long addresses of a pool that is gone stay with their Services."""
+
+    removed_pool_hold_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeakerSettings(ProcessSettings):
+    """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared."""
+
+    node: str
+    run: RunFolder
+    ignore_exclude_label: bool = False
+    mesh_port: int = MESH_PORT
+    daemon_group: str = "frr"
+    audit_interval_s: float = 5.0
+    recomputation_interval_s: float = 60.0

@@ -1,0 +1,222 @@
+"""
+One table of metric names, and the registry that exposes them. MetalLB's names where the meaning is the same.
+
+The rest of the program says `metrics.set(Name.X, value, pool="a")`; only this package knows the metrics library.
+Counters that MetalLB names without `_total` are exposed untyped: the library would add the suffix.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import Metric as SampleFamily
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+
+class Form(Enum):
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    BARE_COUNTER = "counter without the _total suffix"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric: exposed name, form, label names, help text."""
+
+    name: str
+    form: Form
+    labels: tuple[str, ...]
+    text: str
+
+
+_POOL = ("pool",)
+_IP = ("ip",)
+_PEER = ("peer", "vrf")
+LATENCY_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Name(Enum):
+    """Every metric that we expose (contract 06, and ours with the prefix `ferrule_`)."""
+
+    ADDRESSES = Family("metallb_allocator_addresses_total", Form.GAUGE, _POOL, "Usable addresses of the pool")
+    ADDRESSES_IPV4 = Family(
+        "metallb_allocator_ipv4_addresses_total", Form.GAUGE, _POOL, "Usable IPv4 addresses of the pool"
+    )
+    ADDRESSES_IPV6 = Family(
+        "metallb_allocator_ipv6_addresses_total", Form.GAUGE, _POOL, "Usable IPv6 addresses of the pool"
+    )
+    IN_USE = Family("metallb_allocator_addresses_in_use_total", Form.GAUGE, _POOL, "Distinct addresses in use")
+    IN_USE_IPV4 = Family(
+        "metallb_allocator_ipv4_addresses_in_use_total", Form.GAUGE, _POOL, "Distinct IPv4 addresses in use"
+    )
+    IN_USE_IPV6 = Family(
+        "metallb_allocator_ipv6_addresses_in_use_total", Form.GAUGE, _POOL, "Distinct IPv6 addresses in use"
+    )
+    SERVICES_ALLOCATED = Family(
+        "metallb_allocator_services_allocated_total", Form.GAUGE, _POOL, "Services that have an address of the pool"
+    )
+    UPDATES = Family(
+        "metallb_k8s_client_updates_total", Form.COUNTER, (), "Batches of changed objects that were handled"
+    )
+    UPDATE_ERRORS = Family(
+        "metallb_k8s_client_update_errors_total", Form.COUNTER, (), "Updates that could not be handled"
+    )
+    CONFIG_LOADED = Family("metallb_k8s_client_config_loaded_bool", Form.GAUGE, (), "1 once a configuration is in use")
+    CONFIG_STALE = Family(
+        "metallb_k8s_client_config_stale_bool", Form.GAUGE, (), "1 while some object cannot be used as it is"
+    )
+    PROBLEMS = Family("ferrule_config_problems", Form.GAUGE, ("kind",), "Problems of configuration objects, by kind")
+    PENDING = Family(
+        "ferrule_services_pending", Form.GAUGE, ("reason",), "Services that wait for an address, by reason"
+    )
+
+    ANNOUNCED = Family(
+        "metallb_speaker_announced",
+        Form.GAUGE,
+        ("service", "protocol", "node", "ip"),
+        "1 for each address announced from here",
+    )
+    DECLINED = Family(
+        "ferrule_services_declined", Form.GAUGE, ("protocol", "reason"), "Services not announced from here, by reason"
+    )
+    REQUESTS = Family("metallb_layer2_requests_received", Form.BARE_COUNTER, _IP, "ARP requests for our addresses")
+    RESPONSES = Family("metallb_layer2_responses_sent", Form.BARE_COUNTER, _IP, "ARP replies sent")
+    GRATUITOUS = Family("metallb_layer2_gratuitous_sent", Form.BARE_COUNTER, _IP, "Unasked announcements sent")
+    DROPS = Family("ferrule_layer2_drops_total", Form.COUNTER, ("reason",), "Frames not answered, by reason")
+    ALIVE = Family("ferrule_speaker_peer_alive", Form.GAUGE, ("peer_node",), "1 for each node whose responder is alive")
+
+    BGP_UP = Family("metallb_bgp_session_up", Form.GAUGE, _PEER, "1 while the session is established")
+    BGP_PREFIXES = Family("metallb_bgp_announced_prefixes_total", Form.GAUGE, _PEER, "Prefixes sent to the peer")
+    BGP_UPDATES = Family("metallb_bgp_updates_total", Form.BARE_COUNTER, _PEER, "UPDATE messages sent")
+    BGP_UPDATES_RECEIVED = Family(
+        "metallb_bgp_updates_total_received", Form.BARE_COUNTER, _PEER, "UPDATE messages received"
+    )
+    BGP_OPENS_SENT = Family("metallb_bgp_opens_sent", Form.BARE_COUNTER, _PEER, "OPEN messages sent")
+    BGP_OPENS_RECEIVED = Family("metallb_bgp_opens_received", Form.BARE_COUNTER, _PEER, "OPEN messages received")
+    BGP_NOTIFICATIONS = Family("metallb_bgp_notifications_sent", Form.BARE_COUNTER, _PEER, "NOTIFICATION messages sent")
+    BGP_KEEPALIVES_SENT = Family("metallb_bgp_keepalives_sent", Form.BARE_COUNTER, _PEER, "KEEPALIVE messages sent")
+    BGP_KEEPALIVES_RECEIVED = Family(
+        "metallb_bgp_keepalives_received", Form.BARE_COUNTER, _PEER, "KEEPALIVE messages received"
+    )
+    BGP_REFRESH_SENT = Family("metallb_bgp_route_refresh_sent", Form.BARE_COUNTER, _PEER, "ROUTE-REFRESH messages sent")
+    BGP_SENT = Family("metallb_bgp_total_sent", Form.BARE_COUNTER, _PEER, "Messages sent")
+    BGP_RECEIVED = Family("metallb_bgp_total_received", Form.BARE_COUNTER, _PEER, "Messages received")
+
+    APPLY_SECONDS = Family(
+        "ferrule_apply_seconds", Form.HISTOGRAM, ("engine",), "From the first event of a batch to the daemon's answer"
+    )
+    PLAN_DIVERGENCE = Family(
+        "ferrule_plan_divergence", Form.GAUGE, (), "Groups whose plan differs from a recomputation; 0 is right"
+    )
+    LINES_RESTORED = Family(
+        "ferrule_frr_lines_restored_total", Form.COUNTER, (), "Lines of ours that were missing and put back"
+    )
+    LINES_FOREIGN = Family("ferrule_frr_lines_foreign", Form.GAUGE, (), "Lines in FRR that are not ours")
+    LINES_REFUSED = Family("ferrule_frr_lines_refused", Form.GAUGE, (), "Lines that a daemon refused")
+    CHILD_UP = Family("ferrule_child_ready", Form.GAUGE, ("child",), "1 while the supervised child answers")
+    CHILD_RESTARTS = Family(
+        "ferrule_child_restarts", Form.GAUGE, ("child",), "Restarts of the child since the supervisor started"
+    )
+
+
+class _BareCounters(Collector):
+    """Families whose samples carry the bare name, exposed untyped."""
+
+    def __init__(self, families: list[Family]) -> None:
+        self.values: dict[str, dict[tuple[str, ...], float]] = {family.name: {} for family in families}
+        self._families = families
+
+    def collect(self) -> Iterator[SampleFamily]:
+        for family in self._families:
+            exposed = SampleFamily(family.name, family.text, "unknown")
+            for labels, value in list(self.values[family.name].items()):
+                exposed.add_sample(family.name, dict(zip(family.labels, labels, strict=True)), value)
+            yield exposed
+
+
+class Metrics:
+    """The metrics of one process. Only names given at the start are exposed."""
+
+    def __init__(self, names: tuple[Name, ...]) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._bare = _BareCounters([name.value for name in names if name.value.form is Form.BARE_COUNTER])
+        self.registry.register(self._bare)
+        self._typed = {name: self._make(name.value) for name in names if name.value.form is not Form.BARE_COUNTER}
+
+    def _make(self, family: Family) -> Gauge | Counter | Histogram:
+        match family.form:
+            case Form.HISTOGRAM:
+                return Histogram(
+                    family.name, family.text, family.labels, registry=self.registry, buckets=LATENCY_BUCKETS
+                )
+            case Form.COUNTER:
+                return Counter(family.name, family.text, family.labels, registry=self.registry)
+            case _:
+                return Gauge(family.name, family.text, family.labels, registry=self.registry)
+
+    def set(self, name: Name, value: float, **labels: str) -> None:
+        """Set a gauge, or the present reading of a counter that is counted elsewhere (bare counters)."""
+        if name.value.form is Form.BARE_COUNTER:
+            self._bare.values[name.value.name][self._key(name, labels)] = value
+            return
+        child = self._child(name, labels)
+        assert isinstance(child, Gauge), f"{name} is not a gauge"
+        child.set(value)
+
+    def add(self, name: Name, amount: float = 1, **labels: str) -> None:
+        """Raise a counter."""
+        child = self._child(name, labels)
+        assert isinstance(child, Counter), f"{name} is not a counter"
+        child.inc(amount)
+
+    def observe(self, name: Name, seconds: float, **labels: str) -> None:
+        """Add one observation to a histogram."""
+        child = self._child(name, labels)
+        assert isinstance(child, Histogram), f"{name} is not a histogram"
+        child.observe(seconds)
+
+    def replace(self, name: Name, values: dict[tuple[str, ...], float]) -> None:
+        """Set all series of a family: those not in `values` (label values in the family's order) vanish."""
+        if name.value.form is Form.BARE_COUNTER:
+            self._bare.values[name.value.name] = dict(values)
+            return
+        family = self._typed[name]
+        assert isinstance(family, Gauge), f"{name} is not a gauge"
+        family.clear()
+        for labels, value in values.items():
+            family.labels(*labels).set(value)
+
+    def forget(self, name: Name, **labels: str) -> None:
+        """Remove one series; absent is fine."""
+        if name.value.form is Form.BARE_COUNTER:
+            self._bare.values[name.value.name].pop(self._key(name, labels), None)
+            return
+        self._typed[name].remove_by_labels(labels)
+
+    def _key(self, name: Name, labels: dict[str, str]) -> tuple[str, ...]:
+        return tuple(labels[label] for label in name.value.labels)
+
+    def _child(self, name: Name, labels: dict[str, str]) -> Gauge | Counter | Histogram:
+        family = self._typed[name]
+        return family.labels(**labels) if labels else family
+
+
+_BOTH = (Name.UPDATES, Name.UPDATE_ERRORS, Name.CONFIG_LOADED, Name.CONFIG_STALE, Name.PROBLEMS)
+CONTROLLER_METRICS: tuple[Name, ...] = (
+    *_BOTH,
+    Name.ADDRESSES,
+    Name.ADDRESSES_IPV4,
+    Name.ADDRESSES_IPV6,
+    Name.IN_USE,
+    Name.IN_USE_IPV4,
+    Name.IN_USE_IPV6,
+    Name.SERVICES_ALLOCATED,
+    Name.PENDING,
+)
+SPEAKER_METRICS: tuple[Name, ...] = tuple(name for name in Name if name in _BOTH or name not in CONTROLLER_METRICS)
