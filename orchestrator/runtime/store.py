@@ -1,0 +1,181 @@
+"""
+What a process knows of the objects: source events in, what changed out. No decisions here.
+
+Services and EndpointSlices are kept by key, EndpointSlices also by their Service. Configuration objects are kept by
+name and only in our own namespace: MetalLB's objects elsewhere are ignored (contract 00).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from orchestrator.resources import core, extensions, metallb
+from orchestrator.resources.kinds import KubeObject, ref_of
+from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
+from orchestrator.resources.snapshot import ClusterSnapshot
+from orchestrator.sources.interface import InputState, Removed, SourceEvent, Synced, Unusable, Upserted
+
+_CONFIGURATION_KINDS = {
+    "IPAddressPool": "pools",
+    "L2Advertisement": "l2_advertisements",
+    "BGPAdvertisement": "bgp_advertisements",
+    "BGPPeer": "peers",
+    "BFDProfile": "bfd_profiles",
+    "Community": "communities",
+    "Secret": "secrets",
+    "Node": "nodes",
+    "Namespace": "namespaces",
+}
+_NAMESPACE_WIDE = frozenset({"Node", "Namespace"})
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one batch of events touched."""
+
+    services: set[ObjectKey] = field(default_factory=set)
+    configuration: bool = False
+    speakers: bool = False
+    last_good: bool = False
+
+
+class ObjectStore:
+    """The objects that have been delivered. One task owns it."""
+
+    def __init__(self, namespace: str, last_good_name: str) -> None:
+        self.services: dict[ObjectKey, core.Service] = {}
+        self.slices: dict[ObjectKey, dict[ObjectKey, core.EndpointSlice]] = {}
+        self._service_of: dict[ObjectKey, ObjectKey] = {}
+        self.speakers: dict[str, extensions.SpeakerState] = {}
+        self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
+        self.bgp_statuses: dict[ObjectKey, metallb.ServiceBGPStatus] = {}
+        self.last_good: core.ConfigMap | None = None
+        self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
+        self.warnings: dict[ObjectRef, tuple[Problem, ...]] = {}
+        self.input = InputState()
+        self.synced = False
+        self._namespace = namespace
+        self._last_good_name = last_good_name
+        self._configuration: dict[str, dict[str, KubeObject]] = {name: {} for name in _CONFIGURATION_KINDS.values()}
+
+    def apply(self, events: Sequence[SourceEvent]) -> Changes:
+        """Take in a batch and return what it touched."""
+        changes = Changes()
+        for event in events:
+            match event:
+                case Upserted(obj, problems):
+                    self._upsert(obj, problems, changes)
+                case Removed(ref):
+                    self._remove(ref, changes)
+                case Unusable(ref, problems):
+                    self.unusable[ref] = problems
+                    changes.configuration = True
+                case InputState():
+                    changes.configuration |= event != self.input
+                    self.input = event
+                case Synced():
+                    self.synced = True
+        return changes
+
+    def endpoints(self, service: ObjectKey) -> tuple[core.EndpointSlice, ...]:
+        """The EndpointSlices of a Service, by name."""
+        return tuple(part for _, part in sorted(self.slices.get(service, {}).items()))
+
+    def snapshot(self) -> ClusterSnapshot:
+        """The configuration objects as they are now; the mappings are copies."""
+        kinds: Mapping[str, dict[str, KubeObject]] = {
+            name: dict(objects) for name, objects in self._configuration.items()
+        }
+        return ClusterSnapshot(**kinds, unusable=dict(self.unusable), incomplete=self.input.incomplete)  # type: ignore[arg-type]  # one field per kind, filled by kind
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Problems found before `resolve`: of the input and warnings about usable objects."""
+        return (*self.input.problems, *(problem for group in self.warnings.values() for problem in group))
+
+    def _upsert(self, obj: KubeObject, problems: tuple[Problem, ...], changes: Changes) -> None:
+        ref = ref_of(obj)
+        changes.configuration |= self.unusable.pop(ref, None) is not None
+        if problems:
+            self.warnings[ref] = problems
+        else:
+            self.warnings.pop(ref, None)
+        match obj:
+            case core.Service():
+                self.services[ref.key] = obj
+                changes.services.add(ref.key)
+            case core.EndpointSlice():
+                self._place_slice(ref.key, obj, changes)
+            case extensions.SpeakerState():
+                self.speakers[obj.spec.node] = obj
+                changes.speakers = True
+            case metallb.ServiceL2Status():
+                self.l2_statuses[ref.key] = obj
+            case metallb.ServiceBGPStatus():
+                self.bgp_statuses[ref.key] = obj
+            case core.ConfigMap():
+                self._last_good_changed(ref, obj, changes)
+            case _:
+                self._configure(ref, obj, changes)
+
+    def _remove(self, ref: ObjectRef, changes: Changes) -> None:
+        changes.configuration |= self.unusable.pop(ref, None) is not None
+        self.warnings.pop(ref, None)
+        match ref.kind:
+            case "Service":
+                self.services.pop(ref.key, None)
+                changes.services.add(ref.key)
+            case "EndpointSlice":
+                self._displace_slice(ref.key, changes)
+            case "SpeakerState":
+                self.speakers = {
+                    node: state for node, state in self.speakers.items() if state.metadata.name != ref.name
+                }
+                changes.speakers = True
+            case "ServiceL2Status":
+                self.l2_statuses.pop(ref.key, None)
+            case "ServiceBGPStatus":
+                self.bgp_statuses.pop(ref.key, None)
+            case "ConfigMap":
+                self._last_good_changed(ref, None, changes)
+            case _:
+                self._configure(ref, None, changes)
+
+    def _place_slice(self, key: ObjectKey, part: core.EndpointSlice, changes: Changes) -> None:
+        service = ObjectKey(key.namespace, part.metadata.labels.get(core.LABEL_SERVICE_NAME, ""))
+        if self._service_of.get(key, service) != service:
+            self._displace_slice(key, changes)
+        self._service_of[key] = service
+        self.slices.setdefault(service, {})[key] = part
+        changes.services.add(service)
+
+    def _displace_slice(self, key: ObjectKey, changes: Changes) -> None:
+        service = self._service_of.pop(key, None)
+        if service is not None:
+            del self.slices[service][key]
+            changes.services.add(service)
+
+    def _last_good_changed(self, ref: ObjectRef, obj: core.ConfigMap | None, changes: Changes) -> None:
+        if ref.key == (self._namespace, self._last_good_name):
+            changes.last_good |= obj != self.last_good
+            self.last_good = obj
+
+    def _configure(self, ref: ObjectRef, obj: KubeObject | None, changes: Changes) -> None:
+        name = _CONFIGURATION_KINDS.get(ref.kind)
+        if name is None or (ref.namespace != self._namespace and ref.kind not in _NAMESPACE_WIDE):
+            return
+        objects = self._configuration[name]
+        if obj is None:
+            changes.configuration |= objects.pop(ref.name, None) is not None
+            return
+        relevant = _without_status(obj)
+        changes.configuration |= objects.get(ref.name) != relevant
+        objects[ref.name] = relevant
+
+
+def _without_status(obj: KubeObject) -> KubeObject:
+    """Leave out what changes without changing the configuration: our own status of a pool, the version."""
+    metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
+    if isinstance(obj, metallb.IPAddressPool):
+        return msgspec.structs.replace(obj, metadata=metadata, status=None)
+    return msgspec.structs.replace(obj, metadata=metadata)
