@@ -1,0 +1,36 @@
+"""`ferrule controller`: allocates addresses and writes statuses."""
+
+import argparse
+import asyncio
+
+from orchestrator.cli.arguments import add_process_arguments
+from orchestrator.settings import ControllerSettings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_process_arguments(parser)
+    parser.add_argument(
+        "--removed-pool-hold",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="how long addresses of a removed pool stay with their Services (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orchestrator.observe import logs
+    from orchestrator.runtime import controller
+
+    logs.configure(arguments.log_level)
+    settings = ControllerSettings(
+        source=arguments.source,
+        state=arguments.state,
+        namespace=arguments.namespace,
+        load_balancer_class=arguments.lb_class,
+        log_level=arguments.log_level,
+        metrics_port=arguments.port,
+        health_port=arguments.health_probe_port,
+        removed_pool_hold_s=arguments.removed_pool_hold,
+    )
+    return asyncio.run(controller.run(settings))

@@ -1,0 +1,70 @@
+"""`ferrule speaker`: announces from one node what that node should announce."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from orchestrator.cli.arguments import add_process_arguments, port
+from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings, environment
+
+DEFAULT_RUN_FOLDER = Path("/run/ferrule")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_process_arguments(parser)
+    node = environment("METALLB_NODE_NAME")
+    parser.add_argument(
+        "--node",
+        "--node-name",
+        default=node,
+        required=not node,
+        metavar="NAME",
+        help="this node's name, METALLB_NODE_NAME",
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        default=DEFAULT_RUN_FOLDER,
+        metavar="DIR",
+        help="folder shared with `ferrule supervise` (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--ignore-exclude-lb",
+        action="store_true",
+        help="announce from nodes labelled exclude-from-external-load-balancers, too",
+    )
+    parser.add_argument(
+        "--ml-bindport",
+        type=port,
+        default=MESH_PORT,
+        metavar="PORT",
+        help="UDP port of the heartbeats between nodes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--daemon-group",
+        default="frr",
+        metavar="GROUP",
+        help="group that may read the rendered files (default: %(default)s)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from orchestrator.observe import logs
+    from orchestrator.runtime import speaker
+
+    logs.configure(arguments.log_level)
+    settings = SpeakerSettings(
+        source=arguments.source,
+        state=arguments.state,
+        namespace=arguments.namespace,
+        load_balancer_class=arguments.lb_class,
+        log_level=arguments.log_level,
+        metrics_port=arguments.port,
+        health_port=arguments.health_probe_port,
+        node=arguments.node,
+        run=RunFolder(arguments.run),
+        ignore_exclude_label=arguments.ignore_exclude_lb,
+        mesh_port=arguments.ml_bindport,
+        daemon_group=arguments.daemon_group,
+    )
+    return asyncio.run(speaker.run(settings))
