@@ -14,6 +14,8 @@ from orchestrator.resources.secret_text import SecretText
 
 Uint32 = Annotated[int, msgspec.Meta(ge=0, le=4294967295)]
 NO_PASSWORD = SecretText("")
+Duration = Annotated[str, msgspec.Meta(examples=["90s"])]
+"""Go's form, see `durations`; the example stands in the message about a value that is no text."""
 BfdInterval = Annotated[int, msgspec.Meta(ge=10, le=60000)]
 
 
@@ -120,9 +122,9 @@ class BGPPeerSpec(KubeStruct, frozen=True):
     interface: str = ""
     source_address: str = ""
     peer_port: Annotated[int, msgspec.Meta(ge=1, le=16384)] = 179
-    hold_time: str | None = None
-    keepalive_time: str | None = None
-    connect_time: str | None = None
+    hold_time: Duration | None = None
+    keepalive_time: Duration | None = None
+    connect_time: Duration | None = None
     router_id: str = msgspec.field(default="", name="routerID")
     node_selectors: tuple[LabelSelector, ...] = ()
     password: SecretText = NO_PASSWORD
@@ -161,8 +163,8 @@ class BGPPeerV1Beta1Spec(KubeStruct, frozen=True):
     peer_address: str
     source_address: str = ""
     peer_port: Annotated[int, msgspec.Meta(ge=0, le=16384)] = 0
-    hold_time: str | None = None
-    keepalive_time: str | None = None
+    hold_time: Duration | None = None
+    keepalive_time: Duration | None = None
     router_id: str = msgspec.field(default="", name="routerID")
     node_selectors: tuple[LegacyNodeSelector, ...] = ()
     password: SecretText = NO_PASSWORD
