@@ -1,0 +1,30 @@
+"""ConfigurationState says what is wrong, and since when."""
+
+from orchestrator.resources.meta import ObjectRef, Problem, Severity
+from orchestrator.runtime.configuration_state import configuration_state
+
+PEER = ObjectRef("BGPPeer", "metallb-system", "tor")
+MISSING = Problem(ref=PEER, field="spec.bfdProfile", message="peer tor referencing non existing bfd profile fast")
+WARNING = Problem(ref=PEER, field="spec.disableMP", message="has no effect", severity=Severity.WARNING)
+
+
+def test_errors_make_it_invalid_with_their_texts() -> None:
+    state = configuration_state(node="n1", namespace="metallb-system", problems=[MISSING], previous=None, now="T1")
+    assert state.metadata.name == "speaker-n1"
+    assert state.status.result == "Invalid"
+    assert state.status.error_summary == f"configuration error: {MISSING}"
+    assert [(part.type, part.status, part.last_transition_time) for part in state.status.conditions] == [
+        ("configReconcilerValid", "False", "T1")
+    ]
+
+
+def test_warnings_leave_it_valid() -> None:
+    state = configuration_state(node=None, namespace="metallb-system", problems=[WARNING], previous=None, now="T1")
+    assert (state.metadata.name, state.status.result, state.status.error_summary) == ("controller", "Valid", "")
+
+
+def test_transition_time_changes_with_the_status_only() -> None:
+    first = configuration_state(node=None, namespace="m", problems=[], previous=None, now="T1")
+    second = configuration_state(node=None, namespace="m", problems=[], previous=first, now="T2")
+    third = configuration_state(node=None, namespace="m", problems=[MISSING], previous=second, now="T3")
+    assert [state.status.conditions[0].last_transition_time for state in (first, second, third)] == ["T1", "T1", "T3"]

@@ -1,0 +1,89 @@
+"""Which events touch what."""
+
+import msgspec
+
+from orchestrator.resources import core, metallb
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem
+from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.sources.interface import InputState, Removed, Synced, Unusable, Upserted
+
+NAMESPACE = "metallb-system"
+WEB = ObjectKey("shop", "web")
+POOL_REF = ObjectRef("IPAddressPool", NAMESPACE, "edge")
+
+
+def pool(name: str = "edge", namespace: str = NAMESPACE, address: str = "192.0.2.0/24") -> metallb.IPAddressPool:
+    return metallb.IPAddressPool(
+        metadata=ObjectMeta(name=name, namespace=namespace), spec=metallb.IPAddressPoolSpec(addresses=(address,))
+    )
+
+
+def part(name: str, service: str) -> core.EndpointSlice:
+    return core.EndpointSlice(
+        metadata=ObjectMeta(name=name, namespace="shop", labels={core.LABEL_SERVICE_NAME: service})
+    )
+
+
+def store() -> ObjectStore:
+    return ObjectStore(NAMESPACE, "ferrule-last-good")
+
+
+def test_service_change_touches_only_that_service() -> None:
+    changes = store().apply([Upserted(core.Service(metadata=ObjectMeta(name="web", namespace="shop")))])
+    assert changes == Changes(services={WEB})
+
+
+def test_endpoint_slice_touches_its_service() -> None:
+    objects = store()
+    assert objects.apply([Upserted(part("web-1", "web"))]).services == {WEB}
+    assert [each.metadata.name for each in objects.endpoints(WEB)] == ["web-1"]
+
+
+def test_relabelled_endpoint_slice_touches_both_services() -> None:
+    objects = store()
+    objects.apply([Upserted(part("web-1", "web"))])
+    assert objects.apply([Upserted(part("web-1", "api"))]).services == {WEB, ObjectKey("shop", "api")}
+    assert objects.endpoints(WEB) == ()
+
+
+def test_removed_endpoint_slice_touches_its_service() -> None:
+    objects = store()
+    objects.apply([Upserted(part("web-1", "web"))])
+    assert objects.apply([Removed(ObjectRef("EndpointSlice", "shop", "web-1"))]).services == {WEB}
+    assert objects.endpoints(WEB) == ()
+
+
+def test_status_of_a_pool_is_no_configuration_change() -> None:
+    objects = store()
+    assert objects.apply([Upserted(pool())]).configuration
+    status = metallb.IPAddressPoolStatus(assigned_ipv4=1)
+    assert not objects.apply([Upserted(msgspec.structs.replace(pool(), status=status))]).configuration
+
+
+def test_objects_of_other_namespaces_are_ignored() -> None:
+    objects = store()
+    assert not objects.apply([Upserted(pool(namespace="elsewhere"))]).configuration
+    assert objects.snapshot().pools == {}
+
+
+def test_unusable_object_is_a_configuration_change_until_it_is_mended() -> None:
+    objects = store()
+    problem = Problem(ref=POOL_REF, field="spec", message="wrong")
+    assert objects.apply([Unusable(POOL_REF, (problem,))]).configuration
+    assert objects.snapshot().unusable == {POOL_REF: (problem,)}
+    assert objects.apply([Upserted(pool())]).configuration
+    assert objects.snapshot().unusable == {}
+
+
+def test_removed_pool_is_a_configuration_change_once() -> None:
+    objects = store()
+    objects.apply([Upserted(pool())])
+    assert objects.apply([Removed(POOL_REF)]).configuration
+    assert not objects.apply([Removed(POOL_REF)]).configuration
+
+
+def test_input_state_reaches_the_snapshot() -> None:
+    objects = store()
+    assert objects.apply([InputState(incomplete=True), Synced()]).configuration
+    assert objects.snapshot().incomplete
+    assert objects.synced
