@@ -1,0 +1,77 @@
+"""
+Which interfaces answer: the links of a node as values, and the rule of contract 4.4.
+
+Later rules find their place here: an interface that carries NDP needs a link-local address.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Interface, IPv6Interface
+
+from orchestrator.net.link import InterfaceName, MacAddress
+
+DEFAULT_EXCLUSIONS = (
+    "^docker.*",
+    "^cbr.*",
+    "^dummy.*",
+    "^virbr.*",
+    "^lxcbr.*",
+    "^veth.*",
+    "^lo$",
+    "^cali.*",
+    "^tunl.*",
+    "^flannel.*",
+    "^kube-ipvs.*",
+    "^cni.*",
+    "^nodelocaldns.*",
+    "^lxc.*",
+)
+"""Interfaces of container networks (contract 4.4)."""
+
+
+class Eligibility(Enum):
+    """Whether an interface may answer ARP, or the first reason why not, in the order of contract 4.4."""
+
+    ELIGIBLE = "eligible"
+    EXCLUDED = "excluded"
+    DOWN = "down"
+    ENSLAVED = "enslaved"
+    NO_ARP = "noARP"
+    NO_BROADCAST = "noBroadcast"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One network interface; `master` is the index of its bridge, bond or VRF; `addresses` are sorted by their text."""
+
+    index: int
+    name: InterfaceName
+    mac: MacAddress | None
+    up: bool
+    carrier: bool
+    broadcast: bool
+    no_arp: bool
+    master: int | None = None
+    addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+
+
+def exclusion(patterns: Sequence[str]) -> re.Pattern[str] | None:
+    """Return the alternatives as one un-anchored expression, None if there are none. Raises re.error."""
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns)) if patterns else None
+
+
+def eligibility(link: Link, excluded: re.Pattern[str] | None) -> Eligibility:
+    """Return whether `link` may answer ARP."""
+    if excluded is not None and excluded.search(link.name):
+        return Eligibility.EXCLUDED
+    if not link.up:
+        return Eligibility.DOWN
+    if link.master is not None:
+        return Eligibility.ENSLAVED
+    if link.no_arp:
+        return Eligibility.NO_ARP
+    if not link.broadcast or link.mac is None:
+        return Eligibility.NO_BROADCAST
+    return Eligibility.ELIGIBLE

@@ -1,0 +1,181 @@
+"""
+What the speaker and the responder say to each other: JSON, one message per line.
+
+The speaker sends whole tables, numbered; the responder applies one at once or not at all and says so. What the
+responder reports is either a whole state (Liveness, Links) or an increment (Counters), so a speaker that connects
+later is told all it needs by the first message of each kind.
+
+Addresses travel as text: the responder turns them into octets once, the speaker has them as text already.
+"""
+
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from orchestrator.errors import DaemonError
+from orchestrator.fsm.interfaces import Eligibility
+from orchestrator.resources.secret_text import SecretText
+
+
+class NodeState(Enum):
+    """What the heartbeats of a node say about it. UNKNOWN: none yet. LEFT: it said that it goes."""
+
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOWN = "down"
+    LEFT = "left"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """Base of all messages."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """An address to answer for; `interfaces` None means every eligible interface."""
+
+    address: str
+    interfaces: tuple[str, ...] | None = None
+
+
+class PeerNode(msgspec.Struct, frozen=True, array_like=True):
+    """Another node's responder; its first address is sent to, all of them may be sent from."""
+
+    node: str
+    addresses: tuple[str, ...]
+
+
+class Table(Message, frozen=True, tag="table"):
+    """
+    All that the responder shall do. Replaces the previous table.
+
+    `exclude` are regular expressions, searched in interface names; None keeps the default list. `key_base64` signs
+    heartbeats; empty sends and accepts none. `port` is UDP; `interval_ms` is the time between two heartbeats;
+    `hold_s` is how long a node that was down must be up before it counts as alive.
+    """
+
+    number: int
+    node: str
+    entries: tuple[Entry, ...] = ()
+    peers: tuple[PeerNode, ...] = ()
+    exclude: tuple[str, ...] | None = None
+    key_base64: SecretText = SecretText("")
+    port: int = 7946
+    interval_ms: int = 100
+    hold_s: float = 30.0
+
+
+class Leave(Message, frozen=True, tag="leave"):
+    """Tell the peers that this node goes; answer for each address until its new owner is seen, at most 1 s."""
+
+
+class TableApplied(Message, frozen=True, tag="tableApplied"):
+    """The table of this number is in force, and announcements of its new addresses are sent."""
+
+    number: int
+
+
+class TableRefused(Message, frozen=True, tag="tableRefused"):
+    """The table of this number cannot be used; the previous one stays in force."""
+
+    number: int
+    reason: str
+
+
+class Liveness(Message, frozen=True, tag="liveness"):
+    """
+    What is known about the peers of the table; sent after each table and at each change.
+
+    `alive` are the nodes that may own addresses, sorted, this node included: up, or unknown for less than 3 s. A node
+    that was down counts again after the table's `hold_s`.
+    """
+
+    states: dict[str, NodeState]
+    alive: tuple[str, ...]
+
+
+class LinkReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A network interface of this node; `prefixes` are its addresses with their length (`192.0.2.1/24`), sorted."""
+
+    name: str
+    index: int
+    mac: str
+    carrier: bool
+    eligibility: Eligibility
+    prefixes: tuple[str, ...] = ()
+
+
+class Links(Message, frozen=True, tag="links"):
+    """Every interface of the node, sorted by name; sent after connecting and at each change."""
+
+    interfaces: tuple[LinkReport, ...]
+
+
+class Released(Message, frozen=True, tag="released"):
+    """After `Leave`: the address is no longer answered here; `owner_mac` is its new owner's, empty if none was seen."""
+
+    address: str
+    owner_mac: str = ""
+
+
+class AddressCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Frames since the previous Counters: requests for us, replies sent, unasked announcements sent."""
+
+    address: str
+    requests: int = 0
+    responses: int = 0
+    gratuitous: int = 0
+
+
+class Counters(Message, frozen=True, tag="counters"):
+    """
+    Increments since the previous message; at most one per second, none when nothing was counted.
+
+    `drops` by the value of `fsm.responder.DropReason`, `heartbeats` by that of `fsm.heartbeat.Refusal`.
+    """
+
+    addresses: tuple[AddressCount, ...] = ()
+    drops: dict[str, int] = {}
+    heartbeats: dict[str, int] = {}
+
+
+ToResponder = Table | Leave
+ToSpeaker = TableApplied | TableRefused | Liveness | Links | Released | Counters
+
+
+def _encode_hook(value: object) -> object:
+    if isinstance(value, SecretText):
+        return value.open()
+    raise TypeError(f"{type(value).__name__} has no place in a message")
+
+
+def _decode_hook(wanted: type, value: Any) -> object:
+    if wanted is SecretText and isinstance(value, str):
+        return SecretText(value)
+    raise TypeError(f"expected {wanted.__name__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_hook)
+_for_responder: msgspec.json.Decoder[ToResponder] = msgspec.json.Decoder(ToResponder, dec_hook=_decode_hook)
+_for_speaker: msgspec.json.Decoder[ToSpeaker] = msgspec.json.Decoder(ToSpeaker)
+
+
+def encode(message: ToResponder | ToSpeaker) -> bytes:
+    """Return the line, without its end."""
+    return _encoder.encode(message)
+
+
+def decode_for_responder(line: bytes) -> ToResponder:
+    """Return the message that a speaker sent. Raises DaemonError."""
+    try:
+        return _for_responder.decode(line)
+    except msgspec.MsgspecError as error:
+        raise DaemonError("responder", "decode", str(error)) from error
+
+
+def decode_for_speaker(line: bytes) -> ToSpeaker:
+    """Return the message that a responder sent. Raises DaemonError."""
+    try:
+        return _for_speaker.decode(line)
+    except msgspec.MsgspecError as error:
+        raise DaemonError("responder", "decode", str(error)) from error

@@ -1,0 +1,59 @@
+import re
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Eligibility, Link, eligibility, exclusion
+from orchestrator.net.link import MacAddress
+
+ETH0 = Link(
+    index=2,
+    name="eth0",
+    mac=MacAddress.parse("02:00:00:00:00:01"),
+    up=True,
+    carrier=True,
+    broadcast=True,
+    no_arp=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        (ETH0, Eligibility.ELIGIBLE),
+        (replace(ETH0, carrier=False), Eligibility.ELIGIBLE),
+        (replace(ETH0, name="veth1234", up=False), Eligibility.EXCLUDED),
+        (replace(ETH0, up=False, master=4), Eligibility.DOWN),
+        (replace(ETH0, master=4, no_arp=True), Eligibility.ENSLAVED),
+        (replace(ETH0, no_arp=True, broadcast=False), Eligibility.NO_ARP),
+        (replace(ETH0, broadcast=False), Eligibility.NO_BROADCAST),
+        (replace(ETH0, mac=None), Eligibility.NO_BROADCAST),
+    ],
+)
+def test_eligibility_names_the_first_reason(link: Link, expected: Eligibility) -> None:
+    assert eligibility(link, exclusion(DEFAULT_EXCLUSIONS)) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "matches"),
+    [("lo", True), ("lo0", False), ("docker0", True), ("cali123", True), ("eth0", False), ("lan-veth", False)],
+)
+def test_default_exclusions(name: str, matches: bool) -> None:
+    pattern = exclusion(DEFAULT_EXCLUSIONS)
+    assert pattern is not None
+    assert (pattern.search(name) is not None) is matches
+
+
+def test_exclusion_is_not_anchored_and_keeps_alternatives_apart() -> None:
+    pattern = exclusion(("a|b", "x$"))
+    assert pattern is not None
+    assert [name for name in ("eth-b", "ax", "y", "xy") if pattern.search(name)] == ["eth-b", "ax"]
+
+
+def test_no_pattern_excludes_nothing() -> None:
+    assert exclusion(()) is None
+
+
+def test_a_broken_pattern_is_an_error() -> None:
+    with pytest.raises(re.error):
+        exclusion(("(",))
