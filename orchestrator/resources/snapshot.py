@@ -5,11 +5,15 @@ Services and EndpointSlices are not in it: they change often and are many, and a
 Every mapping is by name, of objects in our own namespace where the kind has one (contract 00: others are ignored).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from orchestrator.resources import core, metallb
+from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectRef, Problem
+
+AnyObject = TypeVar("AnyObject", bound=KubeObject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +36,31 @@ class ClusterSnapshot:
     namespaces: Mapping[str, core.Namespace] = field(default_factory=dict)
     unusable: Mapping[ObjectRef, tuple[Problem, ...]] = field(default_factory=dict)
     incomplete: bool = False
+
+
+def snapshot_of(
+    objects: Iterable[KubeObject],
+    unusable: Mapping[ObjectRef, tuple[Problem, ...]],
+    namespace: str,
+    *,
+    incomplete: bool,
+) -> ClusterSnapshot:
+    """Return the snapshot of a set of objects; those of other namespaces than `namespace` are left out."""
+    here = [obj for obj in objects if obj.metadata.namespace in {"", namespace}]
+    return ClusterSnapshot(
+        pools=_by_name(here, metallb.IPAddressPool),
+        l2_advertisements=_by_name(here, metallb.L2Advertisement),
+        bgp_advertisements=_by_name(here, metallb.BGPAdvertisement),
+        peers=_by_name(here, metallb.BGPPeer),
+        bfd_profiles=_by_name(here, metallb.BFDProfile),
+        communities=_by_name(here, metallb.Community),
+        secrets=_by_name(here, core.Secret),
+        nodes=_by_name(here, core.Node),
+        namespaces=_by_name(here, core.Namespace),
+        unusable=unusable,
+        incomplete=incomplete,
+    )
+
+
+def _by_name(objects: Iterable[KubeObject], kind: type[AnyObject]) -> Mapping[str, AnyObject]:
+    return {obj.metadata.name: obj for obj in objects if isinstance(obj, kind)}
