@@ -6,6 +6,7 @@ RunFolder names every file that the processes of one node share; the speaker, th
 
 import os
 from dataclasses import dataclass
+from enum import Enum
 from importlib import resources
 from pathlib import Path
 
@@ -103,3 +104,24 @@ class SpeakerSettings(ProcessSettings):
     daemon_group: str = "frr"
     audit_interval_s: float = 5.0
     recomputation_interval_s: float = 60.0
+
+
+class StaleRoutesAction(Enum):
+    """What the supervisor does with BGP routes when the speaker stays away."""
+
+    DEPREFER = "deprefer"
+    WITHDRAW = "withdraw"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorSettings:
+    """One node's supervisor. `http_port` 0 means that /metrics, /healthz and /readyz are not served."""
+
+    run: RunFolder
+    node: str
+    frr_binaries: Path = FRR_DAEMON_FOLDER
+    stale_after_s: float = 120.0
+    stale_routes_action: StaleRoutesAction = StaleRoutesAction.DEPREFER
+    http_port: int = 0
+    log_level: str = "info"
