@@ -8,23 +8,14 @@ later is told all it needs by the first message of each kind.
 Addresses travel as text: the responder turns them into octets once, the speaker has them as text already.
 """
 
-from enum import Enum
 from typing import Any
 
 import msgspec
 
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.interfaces import Eligibility
+from orchestrator.fsm.liveness import NodeState as NodeState  # noqa: PLC0414 - part of the messages, so exported here
 from orchestrator.resources.secret_text import SecretText
-
-
-class NodeState(Enum):
-    """What the heartbeats of a node say about it. UNKNOWN: none yet. LEFT: it said that it goes."""
-
-    UNKNOWN = "unknown"
-    UP = "up"
-    DOWN = "down"
-    LEFT = "left"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -50,7 +41,7 @@ class Table(Message, frozen=True, tag="table"):
     All that the responder shall do. Replaces the previous table.
 
     `exclude` are regular expressions, searched in interface names; None keeps the default list. `key_base64` signs
-    heartbeats; empty sends and accepts none. `port` is UDP; `interval_ms` is the time between two heartbeats;
+    heartbeats; with an empty one anybody can forge them. `port` is UDP; `interval_ms` is the time between two heartbeats;
     `hold_s` is how long a node that was down must be up before it counts as alive.
     """
 
@@ -70,7 +61,11 @@ class Leave(Message, frozen=True, tag="leave"):
 
 
 class TableApplied(Message, frozen=True, tag="tableApplied"):
-    """The table of this number is in force, and announcements of its new addresses are sent."""
+    """
+    The table of this number is in force, and its new addresses are announced.
+
+    After a start this waits for the first word of every peer, at most 4 intervals.
+    """
 
     number: int
 
@@ -86,8 +81,8 @@ class Liveness(Message, frozen=True, tag="liveness"):
     """
     What is known about the peers of the table; sent after each table and at each change.
 
-    `alive` are the nodes that may own addresses, sorted, this node included: up, or unknown for less than 3 s. A node
-    that was down counts again after the table's `hold_s`.
+    `alive` are the nodes that may own addresses, sorted: up, or unknown for less than 3 s. A node that was down or left
+    counts again after the table's `hold_s`; that holds for this node, too, which then is not among them.
     """
 
     states: dict[str, NodeState]

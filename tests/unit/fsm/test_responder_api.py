@@ -2,6 +2,7 @@ import pytest
 
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.interfaces import Eligibility
+from orchestrator.fsm.liveness import NodeState
 from orchestrator.fsm.responder_api import (
     AddressCount,
     Counters,
@@ -10,7 +11,6 @@ from orchestrator.fsm.responder_api import (
     LinkReport,
     Links,
     Liveness,
-    NodeState,
     PeerNode,
     Released,
     Table,

@@ -1,0 +1,87 @@
+"""
+When announcements are sent unasked: at once, every 1.1 s for 5 s, then every 4 minutes.
+
+1.1 s because Linux does not replace a neighbor entry that is younger than 1 s for every form of announcement
+(locktime). 4 minutes because switches forget a silent MAC after 5. The burst is MetalLB's (contract 4.6), the refresh
+is ours. A process that was late sends once and goes on from there; it does not catch up.
+"""
+
+import heapq
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from orchestrator.net.link import MacAddress
+from orchestrator.packet import arp
+
+BURST_INTERVAL_S = 1.1
+BURST_S = 5.0
+REFRESH_INTERVAL_S = 240.0
+
+
+class Place(NamedTuple):
+    """An address (four octets) on an interface (its index)."""
+
+    interface: int
+    address: bytes
+
+
+class _Due(NamedTuple):
+    """A planned announcement; in the heap it is out of date unless it is its place's current one."""
+
+    at: float
+    place: Place
+    burst_until: float
+
+
+class Schedule:
+    """Which places are to be announced when. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._plans: dict[Place, _Due] = {}
+        self._heap: list[_Due] = []
+
+    @property
+    def places(self) -> AbstractSet[Place]:
+        """Everything that is announced."""
+        return self._plans.keys()
+
+    def start(self, places: Iterable[Place], now: float) -> None:
+        """Begin the burst of each place, at once; a running one begins anew."""
+        for place in places:
+            self._plan(_Due(now, place, now + BURST_S))
+
+    def stop(self, places: Iterable[Place]) -> None:
+        """Announce these no longer; unknown ones are fine."""
+        for place in places:
+            self._plans.pop(place, None)
+
+    def due(self, now: float) -> tuple[Place, ...]:
+        """Return what is to be announced now, sorted, and plan its next time."""
+        ready = []
+        while self._heap and self._heap[0].at <= now:
+            entry = heapq.heappop(self._heap)
+            if self._plans.get(entry.place) == entry:
+                ready.append(entry.place)
+                self._plan(_following(entry, now))
+        return tuple(sorted(ready))
+
+    def next_at(self) -> float | None:
+        """Return when `due` has something next; possibly earlier than that, if a place was stopped."""
+        return self._heap[0].at if self._heap else None
+
+    def _plan(self, entry: _Due) -> None:
+        self._plans[entry.place] = entry
+        heapq.heappush(self._heap, entry)
+
+
+def _following(entry: _Due, now: float) -> _Due:
+    again = now + BURST_INTERVAL_S
+    return entry._replace(at=again if again < entry.burst_until else now + REFRESH_INTERVAL_S)
+
+
+def announcements(mac: MacAddress, address: bytes) -> tuple[bytes, bytes]:
+    """Return the frames of one announcement: the request form, which every stack takes, then the reply form."""
+    owned = IPv4Address(address)
+    return arp.announcement_request(mac, owned), arp.announcement_reply(mac, owned)
