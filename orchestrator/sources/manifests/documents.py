@@ -56,11 +56,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One document of a file: its place among the others, its first line, its value."""
+    """One document of a file: its place among the others, its first line, its value; of a List each item's line."""
 
     index: int
     line: int
     value: object
+    item_lines: tuple[int, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 
@@ -91,6 +92,8 @@ class _Builder:
         self._next: Callable[[], object] = self._loader.get_event
         self._anchors: dict[str, tuple[object, int]] = {}
         self._faults: list[Fault] = []
+        self._entry_lines: list[int] = []
+        self._item_lines: list[int] = []
         self._count = 0
         self._depth = 0
 
@@ -101,13 +104,17 @@ class _Builder:
         index = 0
         while (event := self._next()) is not None:
             if isinstance(event, events.DocumentStartEvent):
-                self._anchors, self._faults, self._depth = {}, [], 0
+                self._anchors, self._faults, self._item_lines, self._depth = {}, [], [], 0
                 first = self._next()
                 line = _line(first)
                 value = self._value(first)
                 if value is not None:
-                    yield Document(index=index, line=line, value=value, faults=tuple(self._faults))
+                    yield self._document(index, line, value)
                 index += 1
+
+    def _document(self, index: int, line: int, value: object) -> Document:
+        items, faults = tuple(self._item_lines), tuple(self._faults)
+        return Document(index=index, line=line, value=value, item_lines=items, faults=faults)
 
     def _value(self, event: object) -> object:
         self._count += 1
@@ -155,9 +162,11 @@ class _Builder:
         return resolve_plain(event.value)
 
     def _sequence(self) -> list[object]:
-        values = []
+        values, lines = [], []
         while not isinstance(event := self._next(), events.SequenceEndEvent):
+            lines.append(_line(event))
             values.append(self._value(event))
+        self._entry_lines = lines
         return values
 
     def _mapping(self) -> dict[str, object]:
@@ -166,6 +175,8 @@ class _Builder:
         while not isinstance(key := self._next(), events.MappingEndEvent):
             name = self._key(key)
             value = self._value(self._next())
+            if name == "items" and self._depth == 1:
+                self._item_lines = self._entry_lines
             if name == "<<" and key.implicit[0]:  # type: ignore[attr-defined]  # a scalar: _key has checked it
                 merged.extend(value if isinstance(value, list) else [value])
                 continue
