@@ -171,20 +171,33 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything usable, by name. `nodes` are all known nodes."""
+    """
+    Everything usable, by name. `nodes` are all known nodes.
+
+    `held_peers` are names of BGPPeers that exist and cannot be rendered now: whatever session of theirs runs is kept.
+    `locked_peers` are those of them of which only the password is missing: prefixes still go to them, so that a
+    prefix' policy does not change with a Secret.
+    """
 
     pools: Mapping[str, Pool] = field(default_factory=dict)
     peers: Mapping[str, Peer] = field(default_factory=dict)
     bfd_profiles: Mapping[str, BfdProfile] = field(default_factory=dict)
     nodes: Mapping[NodeName, NodeFacts] = field(default_factory=dict)
+    held_peers: frozenset[str] = frozenset()
+    locked_peers: Mapping[str, Peer] = field(default_factory=dict)
 
     def peers_of(self, node: NodeName) -> tuple[Peer, ...]:
         """The peers of one node, by name."""
         return tuple(peer for _, peer in sorted(self.peers.items()) if node in peer.nodes)
 
+    def receivers_on(self, node: NodeName) -> tuple[Peer, ...]:
+        """The peers of one node that prefixes go to: those rendered and those that keep their session, by name."""
+        both = {**self.peers, **self.locked_peers}
+        return tuple(peer for _, peer in sorted(both.items()) if node in peer.nodes)
+
 
 LastGood = Mapping[ObjectRef, bytes]
-"""Per object the JSON of its last spec that could be used, without passwords."""
+"""Per object a JSON document with its last spec that could be used, without passwords (`claims.Remembered`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
