@@ -1,0 +1,61 @@
+"""
+A daemon's configuration as a set of (context, line): what two texts are compared by.
+
+`show running-config` of FRR 8.4 and 10.x differ in order and separators only, so neither counts. A context is the
+chain of lines that lead to a place: `("router bgp 65001", "address-family ipv4 unicast")`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+Context = tuple[str, ...]
+
+
+class Line(NamedTuple):
+    """One line at its place; `context` is empty at the top."""
+
+    context: Context
+    text: str
+
+    def __str__(self) -> str:
+        return " / ".join((*self.context, self.text))
+
+
+PASSWORD = re.compile(r"(neighbor \S+ password) \S.*")
+SEPARATORS = frozenset({"exit", "exit-address-family", "exit-vrf", "end"})
+PREAMBLE = ("Building configuration", "Current configuration", "frr version ", "frr defaults ", "hostname ")
+
+
+def redact(text: str) -> str:
+    """Return `text` with the passwords of neighbors as `***`."""
+    return PASSWORD.sub(r"\1 ***", text)
+
+
+def is_place(text: str) -> bool:
+    """Whether this line is only a context; FRR prints an empty one or not, as it likes."""
+    return text == "bfd" or text.startswith("address-family ")
+
+
+def lines_of(text: str) -> Iterator[Line]:
+    """
+    Yield the lines of a configuration in its order; depth is indentation.
+
+    Accepts what we render and `show running-config` of FRR 8.4.4 and 10.x; comments and separators are left out.
+    """
+    stack: list[tuple[int, str]] = []
+    for raw in text.splitlines():
+        line = raw.strip()
+        if not line or line[0] in "!#" or line in SEPARATORS or line.startswith(PREAMBLE):
+            continue
+        depth = len(raw) - len(raw.lstrip())
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        if not is_place(line):
+            yield Line(tuple(word for _, word in stack), line)
+        stack.append((depth, line))
+
+
+def parse(text: str) -> frozenset[Line]:
+    """Return the configuration as a set."""
+    return frozenset(lines_of(text))

@@ -1,0 +1,87 @@
+"""
+FRR's configuration of one node, from what the node announces and its peers. The only source of commands.
+
+`render` makes the whole document; `update` makes the next one from a few changed routes, for the price of these. Both
+give the same blocks. Layout: a network line per prefix, few immutable policies (see `policies`), out-maps that match
+tags, nothing accepted inbound. An object that cannot be written down becomes a problem and is left out, alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from jinja2 import Environment
+
+from orchestrator.config.model import Config, NodeFacts, Peer
+from orchestrator.decide.node_plan import NodePlan, Route
+from orchestrator.net.addresses import Prefix
+from orchestrator.net.bgp import RouterId
+from orchestrator.render import policies, routes, sessions, views
+from orchestrator.render.blocks import BlockMaker, KeyedBlock, all_or_problem
+from orchestrator.render.document import FrrDocument
+from orchestrator.render.policies import Catalog
+from orchestrator.resources.meta import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrrInput:
+    """
+    All that a document is made of. `router_id` comes from `choose_router_id`; `sequences` from the document before or
+    from the running configuration (`policies.sequences_in`); `legs` are this node's addresses, empty if not known.
+    """
+
+    node: NodeFacts
+    config: Config
+    plan: NodePlan
+    router_id: RouterId
+    sequences: Mapping[int, int] = field(default_factory=dict)
+    legs: tuple[views.Leg, ...] = ()
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        return self.config.peers_of(self.node.name)
+
+
+class FrrRenderer:
+    """Renders documents; blocks that are equal from one to the next are the same object."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._maker = BlockMaker(environment)
+
+    def render(self, given: FrrInput) -> FrrDocument:
+        """Return the whole document."""
+        problems: list[Problem] = []
+        base = FrrDocument(
+            heading=views.heading(given.node.name),
+            blocks=dict(self._lasting(given, problems)),
+            daemons=sessions.daemons(given.peers),
+            router_id=given.router_id,
+            reach=policies.reach_of(given.config, given.node.name, given.peers),
+            catalog=Catalog(kept=given.sequences),
+            problems=tuple(problems),
+        )
+        document = self.update(base, given.plan.routes)
+        self._maker.forget_unused()
+        return document
+
+    def update(self, document: FrrDocument, changed: Mapping[Prefix, Route | None]) -> FrrDocument:
+        """Return the document with these prefixes announced so, or no longer (None); the rest is shared with it."""
+        editor = routes.RouteEditor(self._maker, document.reach, document.blocks, document.catalog)
+        for prefix, route in changed.items():
+            editor.replace(prefix, route)
+        editor.drop_unused()
+        problems = tuple(dict.fromkeys((*document.problems, *editor.problems)))
+        return replace(document, blocks=editor.blocks, catalog=editor.catalog, problems=problems)
+
+    def _lasting(self, given: FrrInput, problems: list[Problem]) -> Iterator[KeyedBlock]:
+        peers = given.peers
+        maps = policies.reach_of(given.config, given.node.name, peers).maps
+        yield from sessions.instances(self._maker, peers, given.router_id)
+        yield from sessions.profiles(self._maker, given.config, peers, problems)
+        for peer in peers:
+            make = partial(self._peer, peer, maps[peer.name], given)
+            yield from all_or_problem(make, [peer.origin], problems)
+
+    def _peer(self, peer: Peer, out_map: str, given: FrrInput) -> Iterator[KeyedBlock]:
+        yield from sessions.neighbor(self._maker, peer, out_map)
+        yield from sessions.bfd(self._maker, peer, given.legs)
