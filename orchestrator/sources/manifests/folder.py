@@ -6,7 +6,7 @@ object that moves from one file to another in one batch is never removed in betw
 not a wrong picture.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class ManifestsSource:
         self._state = StateFolder(state.absolute())
         self._namespace = namespace
 
-    async def watch(self) -> AsyncIterator[Sequence[SourceEvent]]:
+    async def watch(self) -> AsyncGenerator[Sequence[SourceEvent], None]:
         """Yield the first list, `Synced`, then changes until cancelled. Raises StartupError if `folder` is none."""
         if not self._folder.is_dir():
             raise StartupError(f"{self._folder} is not a folder; name the folder of the manifests")
