@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
@@ -48,7 +48,8 @@ class Netlink(Protocol):
 
     def link(self, command: str, **spec: object) -> Sequence[Message]: ...
     def addr(self, command: str, **spec: object) -> Sequence[Message]: ...
-    def route(self, command: str, **spec: object) -> Sequence[Message]: ...
+    def route(self, command: str, **spec: object) -> Iterable[Message]: ...
+    def neigh(self, command: str, **spec: object) -> Iterable[Message]: ...
     def link_lookup(self, *, ifname: str) -> Sequence[int]: ...
 
 
@@ -107,10 +108,10 @@ class Namespace:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> subprocess.Popen[str]:
-        """Start in a process group of its own; `remove` ends what is still running and closes its pipes."""
+        """Start in a session of its own; `remove` ends what is still running and closes its pipes."""
         child = subprocess.Popen(
             self.command(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=env, cwd=cwd,
-            text=True, process_group=0,
+            text=True, start_new_session=True,
         )  # fmt: skip
         self._children.append(child)
         return child

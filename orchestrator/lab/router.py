@@ -1,0 +1,78 @@
+"""The lab's router: FRR's zebra, bgpd and bfdd, started by the lab with the files beside this module, and its state."""
+
+import shutil
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.errors import StartupError
+from orchestrator.lab import layout, probes
+from orchestrator.lab.namespaces import Namespace
+from orchestrator.lab.topology import Lab
+from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
+
+DAEMONS = ("zebra", "bgpd", "bfdd")
+ESTABLISHED = "Established"
+
+
+class Session(msgspec.Struct, frozen=True, rename="camel"):
+    """A BGP session in `show bgp summary json`; `connections_dropped` grows with each flap."""
+
+    state: str
+    connections_established: int = 0
+    connections_dropped: int = 0
+
+
+class _Family(msgspec.Struct, frozen=True):
+    peers: dict[str, Session] = {}
+
+
+def start(lab: Lab) -> None:
+    """Start the daemons; they find each other in any order (experiments 1)."""
+    folder = lab.folder.router
+    if not (FRR_DAEMON_FOLDER / "bgpd").exists():
+        raise StartupError(f"{FRR_DAEMON_FOLDER}/bgpd is missing; install it with `apt-get install frr`")
+    shutil.chown(folder.path, user="frr")
+    for daemon in DAEMONS:
+        source = Path(str(resources.files("orchestrator.lab"))) / "router" / f"{daemon}.conf"
+        shutil.copyfile(source, folder.daemon_conf(daemon))
+        lab.start(f"router-{daemon}", layout.ROUTER, _command(folder, daemon))
+
+
+def _command(folder: RunFolder, daemon: str) -> list[str]:
+    options = {"bfdd": ["--bfdctl", str(folder.path / "bfdd.sock")], "zebra": ["-s", "4000000"]}
+    return [
+        *(str(FRR_DAEMON_FOLDER / daemon), "-f", str(folder.daemon_conf(daemon))),
+        *("-i", str(folder.path / f"{daemon}.pid"), "-z", str(folder.zserv), "--vty_socket", str(folder.path)),
+        *("-A", "127.0.0.1", "-P", "0", "-u", "frr", "-g", "frr", "--log", "stdout"),
+        *options.get(daemon, []),
+    ]
+
+
+def vtysh(lab: Lab, machine: Namespace, folder: RunFolder, command: str) -> str:
+    """Return what vtysh prints for one command, on the router or on a node. Raises CalledProcessError."""
+    sockets = ["--vty_socket", str(folder.path), "--config_dir", str(lab.folder.vtysh)]
+    return machine.run(["vtysh", *sockets, "-c", command]).stdout
+
+
+def sessions(lab: Lab) -> Mapping[str, Session]:
+    """The router's BGP sessions by the node's address, both families; empty while bgpd does not answer."""
+    sockets = ["--vty_socket", str(lab.folder.router.path), "--config_dir", str(lab.folder.vtysh)]
+    done = lab.machines[layout.ROUTER].run(["vtysh", *sockets, "-c", "show bgp summary json"], check=False)
+    try:
+        families = msgspec.json.decode(done.stdout, type=dict[str, _Family])
+    except msgspec.MsgspecError:
+        return {}
+    return {address: session for family in families.values() for address, session in family.peers.items()}
+
+
+def established(lab: Lab) -> frozenset[str]:
+    """The addresses of the nodes whose IPv4 session is up."""
+    return frozenset(address for address, session in sessions(lab).items() if session.state == ESTABLISHED)
+
+
+def next_hops(lab: Lab, address: str) -> frozenset[str]:
+    """The nodes' addresses that the router's kernel forwards a Service address to."""
+    return probes.next_hops(lab.machines[layout.ROUTER], f"{address}/32")
