@@ -1,0 +1,147 @@
+"""
+What the controller tells the world beside Service statuses: pools, configuration, last good specs, events, metrics.
+
+Everything is written only when it changed.
+"""
+
+import secrets as randomness
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from orchestrator.config.model import LastGood
+from orchestrator.decide.allocation import AllocationRefusal
+from orchestrator.decide.convergence import ServiceEvent
+from orchestrator.decide.ledger import Ledger, Usage
+from orchestrator.net.addresses import IpFamily
+from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.resources.core import Secret
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem, Severity
+from orchestrator.resources.metallb import ConfigurationState, IPAddressPool, IPAddressPoolStatus
+from orchestrator.resources.secret_text import SecretText
+from orchestrator.runtime.configuration_state import configuration_state
+from orchestrator.runtime.last_good import to_config_map
+from orchestrator.sources.interface import EventType, ObjectEvent, Sink
+
+log = structlog.get_logger()
+
+COMPONENT = "metallb-controller"
+HEARTBEAT_SECRET = "memberlist"  # noqa: S105 - the name of the Secret, MetalLB's (contract 4.8)
+HEARTBEAT_KEY = "secretkey"
+
+
+class ControllerReport:
+    """Remembers what it told, so that only changes are told."""
+
+    def __init__(self, namespace: str, sink: Sink, metrics: Metrics) -> None:
+        self._namespace = namespace
+        self._sink = sink
+        self._metrics = metrics
+        self._state: ConfigurationState | None = None
+        self._pool_statuses: dict[str, IPAddressPoolStatus] = {}
+        self._events: dict[ObjectKey, tuple[ServiceEvent, ...]] = {}
+        self._key_written = False
+
+    async def configuration(self, problems: Collection[Problem]) -> None:
+        """Write the ConfigurationState and the metrics about problems; log problems that are new."""
+        errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+        state = configuration_state(
+            node=None, namespace=self._namespace, problems=errors, previous=self._state, now=_now()
+        )
+        if state != self._state:
+            for problem in errors:
+                log.error("configuration problem", object=str(problem.ref), field=problem.field, reason=problem.message)
+            await self._sink.write(state)
+        self._state = state
+        self._metrics.set(Name.CONFIG_LOADED, 1)
+        self._metrics.set(Name.CONFIG_STALE, 1 if errors else 0)
+        kinds = Counter(problem.ref.kind for problem in problems)
+        self._metrics.replace(Name.PROBLEMS, {(kind,): float(count) for kind, count in kinds.items()})
+
+    async def last_good(self, now: LastGood, before: LastGood) -> None:
+        """Write the last good specs."""
+        if now != before:
+            await self._sink.write(to_config_map(now, self._namespace))
+
+    async def heartbeat_key(self, known: Mapping[str, Secret]) -> None:
+        """Make the key of the nodes' heartbeats, once, if there is none (contract 4.8: 16 random octets)."""
+        if HEARTBEAT_SECRET in known or self._key_written:
+            return
+        text = b64encode(randomness.token_bytes(16)).rstrip(b"=")
+        secret = Secret(
+            metadata=ObjectMeta(name=HEARTBEAT_SECRET, namespace=self._namespace),
+            data={HEARTBEAT_KEY: SecretText(b64encode(text).decode())},
+        )
+        await self._sink.write(secret)
+        self._key_written = True
+
+    async def usage(
+        self, ledger: Ledger, pools: Mapping[str, IPAddressPool], pending: Iterable[AllocationRefusal]
+    ) -> None:
+        """Write pool statuses and the allocator's metrics (contract 2.10, 6.2)."""
+        used = {name: (ledger.usage(name, IpFamily.IPV4), ledger.usage(name, IpFamily.IPV6)) for name in ledger.pools}
+        self._expose(used, Counter(assignment.pool for assignment in ledger.assignments.values()))
+        reasons = Counter(refusal.reason.value for refusal in pending)
+        self._metrics.replace(Name.PENDING, {(reason,): float(count) for reason, count in reasons.items()})
+        for name, (ipv4, ipv6) in used.items():
+            status = IPAddressPoolStatus(
+                assigned_ipv4=ipv4.assigned,
+                assigned_ipv6=ipv6.assigned,
+                available_ipv4=ipv4.available,
+                available_ipv6=ipv6.available,
+            )
+            if name in pools and self._pool_statuses.get(name) != status:
+                await self._sink.write(msgspec.structs.replace(pools[name], status=status))
+                self._pool_statuses[name] = status
+
+    async def service_events(self, key: ObjectKey, events: tuple[ServiceEvent, ...]) -> None:
+        """Record the events of a pass that the previous pass did not have."""
+        before = self._events.get(key, ())
+        self._events[key] = events
+        for event in events:
+            if event not in before:
+                await self._sink.record(
+                    ObjectEvent(
+                        ref=ObjectRef("Service", *key),
+                        type=EventType(event.severity.value),
+                        reason=event.reason,
+                        message=event.message,
+                        component=COMPONENT,
+                    )
+                )
+
+    def forget(self, key: ObjectKey) -> None:
+        """The Service is gone."""
+        self._events.pop(key, None)
+
+    def _expose(self, used: Mapping[str, tuple[Usage, Usage]], services: Mapping[str, int]) -> None:
+        by_name: dict[Name, dict[tuple[str, ...], float]] = {}
+        for pool, (ipv4, ipv6) in used.items():
+            for name, value in (
+                (Name.ADDRESSES, ipv4.capacity + ipv6.capacity),
+                (Name.ADDRESSES_IPV4, ipv4.capacity),
+                (Name.ADDRESSES_IPV6, ipv6.capacity),
+                (Name.IN_USE, ipv4.assigned + ipv6.assigned),
+                (Name.IN_USE_IPV4, ipv4.assigned),
+                (Name.IN_USE_IPV6, ipv6.assigned),
+                (Name.SERVICES_ALLOCATED, services.get(pool, 0)),
+            ):
+                by_name.setdefault(name, {})[(pool,)] = float(value)
+        for name in (
+            Name.ADDRESSES,
+            Name.ADDRESSES_IPV4,
+            Name.ADDRESSES_IPV6,
+            Name.IN_USE,
+            Name.IN_USE_IPV4,
+            Name.IN_USE_IPV6,
+            Name.SERVICES_ALLOCATED,
+        ):
+            self._metrics.replace(name, by_name.get(name, {}))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
