@@ -64,7 +64,14 @@ class RoutePolicy:
         merged = dict(self.per_peer)
         for peer, attributes in other.per_peer:
             merged[peer] = merged[peer].union(attributes) if peer in merged else attributes
-        return RoutePolicy(per_peer=tuple(sorted(merged.items())))
+        return RoutePolicy(per_peer=tuple(sorted(merged.items(), key=lambda item: item[0])))
+
+    def conflicts_with(self, other: "RoutePolicy") -> bool:
+        """Whether some peer would be sent two local preferences."""
+        present = dict(other.per_peer)
+        return any(
+            peer in present and present[peer].local_pref != attributes.local_pref for peer, attributes in self.per_peer
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,13 @@ class Route:
     prefix: Prefix
     policy: RoutePolicy
     origins: tuple[ObjectRef, ...] = ()
+
+    def union(self, other: "Route | None") -> "Route":
+        """The same prefix with both policies and all origins, sorted."""
+        if other is None:
+            return self
+        origins = tuple(sorted({*self.origins, *other.origins}))
+        return Route(prefix=self.prefix, policy=self.policy.union(other.policy), origins=origins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +119,23 @@ class Decline:
     detail: str = ""
 
 
+Seniority = tuple[bool, str, ObjectKey]
+"""Sort key of a Service's age: without creation time, creation time, key; lower is older."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPlan:
-    """The outcome for one group on one node. Sorted throughout: equal input gives an equal plan."""
+    """
+    The outcome for one group on one node. Sorted throughout: equal input gives an equal plan.
+
+    `seniority` orders groups by their oldest Service; None if no Service passed the gate.
+    """
 
     routes: tuple[Route, ...] = ()
     layer2: tuple[Layer2Address, ...] = ()
     announced: tuple[Announced, ...] = ()
     declined: tuple[Decline, ...] = ()
+    seniority: Seniority | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

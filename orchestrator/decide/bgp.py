@@ -1,0 +1,179 @@
+"""
+BGP for one group (contract 5.2, 5.3): which prefixes this node announces, to which peers, with which attributes.
+
+A prefix that several advertisements or Services give has the union of communities. Two local preferences for one
+prefix at one peer cannot both hold: the older Service has its own, the younger is declined.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from orchestrator.config import local_pref
+from orchestrator.config.model import BgpAdvertisement, Config, Peer
+from orchestrator.decide.candidates import Candidate
+from orchestrator.decide.eligibility import NodeView, is_excluded, is_local
+from orchestrator.decide.node_plan import (
+    Announced,
+    Decline,
+    DeclineReason,
+    Protocol,
+    Route,
+    RouteAttributes,
+    RoutePolicy,
+)
+from orchestrator.net.addresses import IpAddress, Prefix, covering_prefix, family_of, prefix_key
+from orchestrator.resources.selectors import admits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BgpPlan:
+    routes: tuple[Route, ...] = ()
+    announced: tuple[Announced, ...] = ()
+    declined: tuple[Decline, ...] = ()
+
+
+def plan_bgp(config: Config, candidates: Sequence[Candidate], view: NodeView) -> BgpPlan:
+    """Return the routes of the group; `candidates` are the older Services first."""
+    receivers = config.receivers_on(view.node)
+    routes: dict[Prefix, Route] = {}
+    announced: list[Announced] = []
+    declined: list[Decline] = []
+    for candidate in candidates:
+        matching = _advertisements(config, candidate, view)
+        if isinstance(matching, Decline):
+            declined.append(matching)
+            continue
+        offer = _offer(candidate, matching, receivers, view)
+        younger = _conflict(candidate, offer.routes, routes)
+        if younger is not None:
+            declined.append(younger)
+            continue
+        declined += offer.declined
+        announced += offer.announced
+        for route in offer.routes:
+            routes[route.prefix] = route.union(routes.get(route.prefix))
+    return BgpPlan(
+        routes=tuple(sorted(routes.values(), key=lambda route: prefix_key(route.prefix))),
+        announced=tuple(announced),
+        declined=tuple(declined),
+    )
+
+
+def _advertisements(config: Config, candidate: Candidate, view: NodeView) -> tuple[BgpAdvertisement, ...] | Decline:
+    """The advertisements that announce this Service from this node, or the first reason why none does."""
+    pool, node = candidate.pool.name, view.node
+    here = tuple(one for one in candidate.pool.bgp_advertisements if node in one.nodes)
+    matching = tuple(one for one in here if admits(one.service_selectors, candidate.service.metadata.labels))
+    reason, detail = DeclineReason.NOT_OWNER, ""
+    if not here:
+        detail = f"no BGPAdvertisement of pool {pool} includes node {node}; create one, or look at nodeSelectors"
+    elif not matching:
+        names = ", ".join(one.name for one in here)
+        reason = DeclineReason.NO_MATCHING_ADVERTISEMENT
+        detail = f"the serviceSelectors of {names} do not match this Service; look at its labels"
+    else:
+        refusal = _preference_conflict(candidate, matching) or _node_refusal(config, candidate, view)
+        if refusal is None:
+            return matching
+        reason, detail = refusal
+    return candidate.decline(Protocol.BGP, reason, detail)
+
+
+def _preference_conflict(
+    candidate: Candidate, matching: Sequence[BgpAdvertisement]
+) -> tuple[DeclineReason, str] | None:
+    families = {family_of(address) for address in candidate.addresses}
+    for one, other in combinations(matching, 2):
+        if local_pref.conflict(one, other, families):
+            detail = (
+                f"BGPAdvertisements {one.name} (localPref {one.local_pref}) and {other.name} ({other.local_pref}) give "
+                "one update different preferences; make them equal or separate them by peers or serviceSelectors"
+            )
+            return DeclineReason.CONFLICTING_ADVERTISEMENTS, detail
+    return None
+
+
+def _node_refusal(config: Config, candidate: Candidate, view: NodeView) -> tuple[DeclineReason, str] | None:
+    facts = config.nodes.get(view.node)
+    if facts is not None and facts.network_unavailable:
+        return DeclineReason.NODE_NETWORK_UNAVAILABLE, f"node {view.node} has condition NetworkUnavailable"
+    if facts is not None and is_excluded(facts, view):
+        detail = f"node {view.node} has the label exclude-from-external-load-balancers; remove it"
+        return DeclineReason.NODE_EXCLUDED, detail
+    if is_local(candidate.service) and view.node not in candidate.serving.nodes:
+        detail = f"externalTrafficPolicy is Local and no endpoint on node {view.node} can serve"
+        return DeclineReason.NO_LOCAL_ENDPOINTS, detail
+    if not candidate.serving.anywhere:
+        return DeclineReason.NO_ENDPOINTS, "no endpoint can serve; look at the pods behind the selector"
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    """What one Service would add."""
+
+    routes: tuple[Route, ...] = ()
+    announced: tuple[Announced, ...] = ()
+    declined: tuple[Decline, ...] = ()
+
+
+def _offer(
+    candidate: Candidate, matching: Sequence[BgpAdvertisement], receivers: Sequence[Peer], view: NodeView
+) -> _Offer:
+    targets = {one.name: tuple(peer for peer in receivers if _is_for(one, peer)) for one in matching}
+    if not any(targets.values()):
+        detail = f"no BGPPeer that {', '.join(sorted(targets))} goes to selects node {view.node}"
+        return _Offer(declined=(candidate.decline(Protocol.BGP, DeclineReason.NO_PEER_ON_NODE, detail),))
+    routes: list[Route] = []
+    carried: list[IpAddress] = []
+    for address in candidate.addresses:
+        found = tuple(_routes(address, matching, targets))
+        routes += found
+        carried += [address] if found else []
+    peers = sorted({peer for route in routes for peer, _ in route.policy.per_peer})
+    announced = Announced(service=candidate.key, protocol=Protocol.BGP, addresses=tuple(carried), peers=tuple(peers))
+    return _Offer(
+        routes=tuple(routes),
+        announced=(announced,) if carried else (),
+        declined=tuple(_uncarried(candidate, address) for address in candidate.addresses if address not in carried),
+    )
+
+
+def _is_for(advertisement: BgpAdvertisement, peer: Peer) -> bool:
+    return advertisement.peers is None or peer.name in advertisement.peers
+
+
+def _routes(
+    address: IpAddress, matching: Sequence[BgpAdvertisement], targets: dict[str, tuple[Peer, ...]]
+) -> Iterator[Route]:
+    """One route per advertisement that reaches a peer which carries the address' family."""
+    family = family_of(address)
+    for advertisement in matching:
+        attributes = RouteAttributes(local_pref=advertisement.local_pref, communities=advertisement.communities)
+        names = [peer.name for peer in targets[advertisement.name] if family in peer.families]
+        if names:
+            yield Route(
+                prefix=covering_prefix(address, advertisement.length_for(family)),
+                policy=RoutePolicy(per_peer=tuple((name, attributes) for name in sorted(names))),
+                origins=(advertisement.origin,),
+            )
+
+
+def _uncarried(candidate: Candidate, address: IpAddress) -> Decline:
+    family = family_of(address).value
+    detail = (
+        f"no BGPPeer that would get {address} carries {family}; add an {family} peer, or set dualStackAddressFamily"
+    )
+    return candidate.decline(Protocol.BGP, DeclineReason.NO_PEER_CARRIES_FAMILY, detail)
+
+
+def _conflict(candidate: Candidate, offered: Sequence[Route], routes: dict[Prefix, Route]) -> Decline | None:
+    """The Service's routes were weighed against each other before; here against those of older Services."""
+    for route in offered:
+        present = routes.get(route.prefix)
+        if present is not None and route.policy.conflicts_with(present.policy):
+            names = ", ".join(origin.name for origin in (*present.origins, *route.origins))
+            detail = f"an older Service announces {route.prefix} with another localPref; compare {names}"
+            return candidate.decline(Protocol.BGP, DeclineReason.CONFLICTING_ADVERTISEMENTS, detail)
+    return None

@@ -1,0 +1,85 @@
+"""
+Which Services are ours, which endpoints can serve, and which nodes may announce (contract 2.2, 4.1, 4.2, 5.2).
+
+Each rule is a function of its own; `announcement` asks them in the contract's order.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.config.model import Config, L2Advertisement, NodeFacts, NodeName
+from orchestrator.resources.core import Endpoint, EndpointSlice, Service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """
+    From where a plan is made. `alive` are the nodes whose responder lives, None if nobody knows: then all nodes count.
+
+    `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too.
+    """
+
+    node: NodeName
+    alive: frozenset[NodeName] | None = None
+    load_balancer_class: str = ""
+    ignore_exclude_label: bool = False
+
+
+def has_our_class(service: Service, load_balancer_class: str) -> bool:
+    """Whether the Service's loadBalancerClass is the one that we serve; empty serves Services without one."""
+    return (service.spec.load_balancer_class or "") == load_balancer_class
+
+
+def can_serve(endpoint: Endpoint) -> bool:
+    """Whether traffic may go there: ready, not said to be unready, or terminating but still serving."""
+    conditions = endpoint.conditions
+    return bool(endpoint.addresses) and (conditions.ready is not False or conditions.serving is True)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Whether any endpoint of a Service can serve, and the nodes that host such endpoints."""
+
+    anywhere: bool
+    nodes: frozenset[NodeName]
+
+
+def serving(slices: Iterable[EndpointSlice]) -> Serving:
+    """Sum up the endpoints of one Service."""
+    able = [endpoint for part in slices for endpoint in part.endpoints if can_serve(endpoint)]
+    return Serving(bool(able), frozenset(endpoint.node_name for endpoint in able if endpoint.node_name))
+
+
+def is_local(service: Service) -> bool:
+    """Whether externalTrafficPolicy keeps traffic on the node that it came to."""
+    return service.spec.external_traffic_policy == "Local"
+
+
+def is_excluded(facts: NodeFacts, view: NodeView) -> bool:
+    """Whether the node's label keeps it from announcing."""
+    return facts.excluded_from_balancers and not view.ignore_exclude_label
+
+
+def layer2_candidates(config: Config, advertisements: Iterable[L2Advertisement], view: NodeView) -> frozenset[NodeName]:
+    """
+    Return the living nodes that an advertisement includes, without those that are cut off or labeled.
+
+    Not considered, as in MetalLB: whether a node is Ready, cordoned or tainted.
+    """
+    included = frozenset[NodeName]().union(*(advertisement.nodes for advertisement in advertisements))
+    alive = included if view.alive is None else included & view.alive
+    return frozenset(name for name in alive if _may_announce(config.nodes.get(name), view))
+
+
+def _may_announce(facts: NodeFacts | None, view: NodeView) -> bool:
+    return facts is not None and not facts.network_unavailable and not is_excluded(facts, view)
+
+
+def preference(advertisements: Iterable[L2Advertisement]) -> dict[NodeName, int]:
+    """Return the sum of the preferences of the advertisements, each counted once."""
+    scores: dict[NodeName, int] = {}
+    unique: Mapping[str, L2Advertisement] = {advertisement.name: advertisement for advertisement in advertisements}
+    for advertisement in unique.values():
+        for node, score in advertisement.preference.items():
+            scores[node] = scores.get(node, 0) + score
+    return scores
