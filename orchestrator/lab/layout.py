@@ -81,3 +81,8 @@ MACHINES = (SWITCH, ROUTER, CLIENT, NEIGHBOR, CONTROL, *(node.name for node in N
 def node(name: str) -> NodeHost:
     """Return a node by name. Raises KeyError."""
     return {host.name: host for host in NODES}[name]
+
+
+def node_of(address: str) -> str | None:
+    """Return the node that has this address, on the LAN or towards its endpoints: what masquerading leaves behind."""
+    return next((node.name for node in NODES if address in (str(node.address), str(node.gateway))), None)

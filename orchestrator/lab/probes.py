@@ -46,15 +46,17 @@ class Request:
         return self.ended - self.started
 
 
-def until(condition: Callable[[], Result], what: str, *, limit_s: float = 20.0, interval_s: float = 0.01) -> Result:
+def until(condition: Callable[[], Result | None], what: str, *, limit_s: float = 20.0, interval_s: float = 0.01) -> Result:
     """Return the condition's first true value. Raises NotReady naming `what` after the limit."""
     attempts = Retrying(
         retry=retry_if_result(lambda value: not value), stop=stop_after_delay(limit_s), wait=wait_fixed(interval_s)
     )
     try:
-        return attempts(condition)
+        found = attempts(condition)
     except RetryError as error:
         raise NotReady(f"{what}: not within {limit_s:g} s") from error
+    assert found is not None
+    return found
 
 
 def get(machine: Namespace, address: str, port: int = 80, *, limit_s: float = REQUEST_LIMIT_S) -> Request:
