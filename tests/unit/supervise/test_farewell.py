@@ -1,6 +1,7 @@
 import pytest
 
-from orchestrator.supervise.farewell import Section, graceful_shutdown, has_graceful_restart, unsent, withdraw
+from orchestrator.render.commands import Command, Impact
+from orchestrator.supervise.farewell import graceful_shutdown, has_graceful_restart, unsent, withdraw
 
 RUNNING = """
 Current configuration:
@@ -37,19 +38,22 @@ exit
 !
 end
 """
+DEFAULT = "router bgp 65001"
 BLUE = "router bgp 65002 vrf blue"
 IPV4 = "address-family ipv4 unicast"
+IPV6 = "address-family ipv6 unicast"
 
 
 def test_graceful_shutdown_goes_to_each_instance_that_lacks_it() -> None:
-    assert graceful_shutdown(RUNNING) == (Section(("router bgp 65001",), ("bgp graceful-shutdown",)),)
+    assert graceful_shutdown(RUNNING) == (Command((DEFAULT,), "bgp graceful-shutdown", Impact.ATTRIBUTE),)
 
 
 def test_withdraw_takes_every_network_of_every_family_and_instance() -> None:
     assert withdraw(RUNNING) == (
-        Section(("router bgp 65001", IPV4), ("no network 192.0.2.1/32", "no network 192.0.2.2/32")),
-        Section(("router bgp 65001", "address-family ipv6 unicast"), ("no network 2001:db8::1/128",)),
-        Section((BLUE, IPV4), ("no network 198.51.100.1/32",)),
+        Command((DEFAULT, IPV4), "no network 192.0.2.1/32", Impact.ROUTE),
+        Command((DEFAULT, IPV4), "no network 192.0.2.2/32", Impact.ROUTE),
+        Command((DEFAULT, IPV6), "no network 2001:db8::1/128", Impact.ROUTE),
+        Command((BLUE, IPV4), "no network 198.51.100.1/32", Impact.ROUTE),
     )
 
 
