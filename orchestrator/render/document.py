@@ -98,6 +98,11 @@ class FrrDocument:
         """All lines of one daemon."""
         return frozenset(line for block in self.blocks.values() if block.daemon == daemon for line in block.lines)
 
+    def lines_of_blocks(self, keys: Iterable[BlockKey], daemon: Daemon) -> tuple[Line, ...]:
+        """The lines of those of these blocks that this document has, of one daemon."""
+        blocks = (self.blocks.get(key) for key in keys)
+        return tuple(line for block in blocks if block is not None and block.daemon == daemon for line in block.lines)
+
     def changed_since(self, other: "FrrDocument") -> tuple[BlockKey, ...]:
         """Keys of the blocks that are new, gone or not the same object; much cheaper than comparing lines."""
         ours, theirs = self.blocks, other.blocks

@@ -1,0 +1,137 @@
+"""
+One daemon's running configuration, brought to what a document says.
+
+`running` is what the daemon was last known to run: read from it, then kept up to date from acknowledged answers. It is
+read again after anything unexpected: a refusal, a broken connection, a restart, a change that reset sessions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.apply.vty import VtyClient
+from orchestrator.errors import DaemonError
+from orchestrator.fsm.vty import Answer
+from orchestrator.render.canonical import Line, parse, redact
+from orchestrator.render.commands import Command, Impact
+from orchestrator.render.difference import Difference, change_of, difference
+from orchestrator.render.document import Daemon, FrrDocument
+
+SHOW_RUNNING = "show running-config"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """
+    What it took. `missing` are wanted lines that the daemon does not have afterwards, `stuck` are lines that it did not
+    let go; `refused` are its words for these.
+    """
+
+    difference: Difference
+    missing: frozenset[Line] = frozenset()
+    stuck: frozenset[Line] = frozenset()
+    refused: Sequence[tuple[Command, Answer]] = ()
+
+    def words_for(self, line: Line) -> str:
+        """The daemon's words about a line, or about what it depends on."""
+        about = (answer for command, answer in self.refused if line.text in command.text or command.text in line.text)
+        answer = next(about, self.refused[0][1] if self.refused else None)
+        return redact(answer.words) if answer else "it is not there afterwards"
+
+
+class FrrDaemon:
+    """One of bgpd, bfdd, zebra. `ours` are the lines that an earlier process of ours had rendered."""
+
+    def __init__(self, name: Daemon, socket: Path, *, ours: frozenset[Line], patience_s: float) -> None:
+        self.name = name
+        self._socket = socket
+        self._patience_s = patience_s
+        self._client: VtyClient | None = None
+        self._running: set[Line] | None = None
+        self._applied: FrrDocument | None = None
+        self._earlier = ours
+        self._compare_all = True
+
+    @property
+    def running(self) -> frozenset[Line]:
+        """The lines that it is known to run; empty while that is not known."""
+        return frozenset(self._running or ())
+
+    def close(self) -> None:
+        """Forget the connection and what was known over it."""
+        if self._client is not None:
+            self._client.close()
+        self._client = None
+        self._running = None
+
+    async def connected(self) -> VtyClient:
+        """Return the connection; waits for a daemon that is starting. Raises NotReady."""
+        if self._client is None:
+            self._client = await VtyClient.connect(self.name, self._socket, patience_s=self._patience_s)
+        return self._client
+
+    async def show(self, command: str) -> str:
+        """Return what a command prints. Raises NotReady or DaemonError."""
+        client = await self.connected()
+        try:
+            return await client.run(command)
+        except DaemonError:
+            self.close()
+            raise
+
+    async def ping(self) -> None:
+        """Return when the daemon answers. Raises NotReady or DaemonError."""
+        await self.show("echo PING")
+
+    async def read(self) -> frozenset[Line]:
+        """Return the running configuration, read now; the next `bring` compares all of it."""
+        self._running = set(parse(await self.show(SHOW_RUNNING)))
+        self._compare_all = True
+        return frozenset(self._running)
+
+    async def bring(self, document: FrrDocument) -> Brought:
+        """Make the daemon run the document. Raises NotReady or DaemonError; then nothing is known any more."""
+        if self._running is None:
+            await self.read()
+        found = self._difference(document)
+        refused = await self._send(found.commands) if found.commands else ()
+        self._note(found)
+        self._applied = document
+        if not refused and found.impact < Impact.SESSION:
+            return Brought(difference=found)
+        return await self._verified(document, found, refused)
+
+    def _note(self, found: Difference) -> None:
+        if self._running is not None:
+            self._running -= found.gone
+            self._running |= found.come
+            self._compare_all = False
+
+    def _difference(self, document: FrrDocument) -> Difference:
+        applied, running = self._applied, self._running or set()
+        if applied is None or self._compare_all:
+            ours = self._earlier if applied is None else applied.lines(self.name)
+            return difference(running, document.lines(self.name), ours)
+        changed = document.changed_since(applied)
+        return change_of(
+            running, document.lines_of_blocks(changed, self.name), applied.lines_of_blocks(changed, self.name)
+        )
+
+    async def _send(self, commands: Sequence[Command]) -> Sequence[tuple[Command, Answer]]:
+        client = await self.connected()
+        try:
+            return await client.configure(commands)
+        except DaemonError:
+            self.close()
+            raise
+
+    async def _verified(
+        self, document: FrrDocument, found: Difference, refused: Sequence[tuple[Command, Answer]]
+    ) -> Brought:
+        running = await self.read()
+        return Brought(
+            difference=found,
+            missing=document.lines(self.name) - running,
+            stuck=(found.gone - found.come) & running,
+            refused=refused,
+        )
