@@ -34,6 +34,7 @@ CLONE_NEWNET = 0x40000000
 IFA_F_NODAD = 0x02
 """linux/if_addr.h: no duplicate address detection; the address can be used at once."""
 
+RT_SCOPE_LINK = 253
 KILL_LIMIT_S = 10.0
 
 
@@ -47,7 +48,7 @@ class Netlink(Protocol):
     """The calls of pyroute2.IPRoute that the lab uses; its own annotations hide them behind a mixin."""
 
     def link(self, command: str, **spec: object) -> Sequence[Message]: ...
-    def addr(self, command: str, **spec: object) -> Sequence[Message]: ...
+    def addr(self, command: str, **spec: object) -> Iterable[Message]: ...
     def route(self, command: str, **spec: object) -> Iterable[Message]: ...
     def neigh(self, command: str, **spec: object) -> Iterable[Message]: ...
     def link_lookup(self, *, ifname: str) -> Sequence[int]: ...
@@ -176,6 +177,17 @@ def remove_address(namespace: Namespace, interface: str, address: str) -> None:
             "del", index=_index(netlink, interface), address=str(parsed.ip), prefixlen=parsed.network.prefixlen
         ),
     )
+
+
+def addresses(namespace: Namespace, interface: str) -> list[str]:
+    """Return an interface's addresses as "10.0.0.1/24", link-local ones left out; none if there is no such interface."""
+
+    def read(netlink: Netlink) -> list[str]:
+        indexes = netlink.link_lookup(ifname=interface)
+        entries = [entry for index in indexes for entry in netlink.addr("dump", index=index)]
+        return [f"{one.get('address')}/{one.get('prefixlen')}" for one in entries if one.get("scope") != RT_SCOPE_LINK]
+
+    return with_netlink(namespace, read)
 
 
 def add_route(namespace: Namespace, prefix: str, gateway: str) -> None:

@@ -46,7 +46,9 @@ class Request:
         return self.ended - self.started
 
 
-def until(condition: Callable[[], Result | None], what: str, *, limit_s: float = 20.0, interval_s: float = 0.01) -> Result:
+def until(
+    condition: Callable[[], Result | None], what: str, *, limit_s: float = 20.0, interval_s: float = 0.01
+) -> Result:
     """Return the condition's first true value. Raises NotReady naming `what` after the limit."""
     attempts = Retrying(
         retry=retry_if_result(lambda value: not value), stop=stop_after_delay(limit_s), wait=wait_fixed(interval_s)

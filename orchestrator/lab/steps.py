@@ -1,0 +1,298 @@
+"""
+The eight steps of `ferrule lab demo`. Each does one thing to a running lab, says what it sees, and measures it.
+
+A step returns an Outcome, or raises NotReady if what it waits for does not come. All times are seen from outside: at
+clients, in the router's kernel, in files; the clock starts before the cause and stops after the effect was observed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from statistics import median
+from typing import Protocol
+
+from orchestrator.lab import layout, namespaces, network, objects, probes, processes, router, topology
+from orchestrator.lab.topology import Lab
+from orchestrator.resources.core import Service
+
+REQUESTS = 30
+STEADY_S = 1.0
+"""For how long every request must have been answered before a service counts as restored."""
+
+
+class Report(Protocol):
+    """Where a step says what it sees."""
+
+    def say(self, text: str) -> None: ...
+    def block(self, title: str, text: str) -> None: ...
+    def table(self, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one step measured, and whether everything that it claims was so."""
+
+    measured: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`shown` is what the step claims."""
+
+    shown: str
+    run: Callable[[Lab, Report], Outcome]
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
+
+
+# --- 1 and 2: what is there -------------------------------------------------------------------------------------
+
+
+def bring_up(lab: Lab, report: Report) -> Outcome:
+    """Manifests in, processes started; over when every Service has an address and the router all routes."""
+    report.block("topology", (layout.__doc__ or "").split("\n\n")[1])
+    started = time.monotonic()
+    for manifest in topology.initial_manifests():
+        lab.drop(manifest)
+    processes.start_all(lab)
+    probes.until(lambda: all(map(objects.addresses, objects.services(lab))), "an address for every Service")
+    assigned = time.monotonic() - started
+    services = objects.services(lab)
+    announced = [found for service in services for found in objects.addresses(service) if not _is_on_lan(found)]
+    probes.until(lambda: all(router.next_hops(lab, address) for address in announced), "routes", limit_s=30)
+    _await_full_routes(lab)
+    routed = time.monotonic() - started
+    report.block(f"manifests in {lab.folder.manifests}", "\n".join(topology.initial_manifests()))
+    report.table(("service", "address", "policy", "pool", "came from"), [_origin(service) for service in services])
+    return Outcome(measured=f"addresses after {milliseconds(assigned)}, routes after {milliseconds(routed)}", held=True)
+
+
+def _await_full_routes(lab: Lab) -> None:
+    address = objects.address_of(lab, "web")
+    assert address is not None
+    probes.until(lambda: len(router.next_hops(lab, address)) == len(layout.NODES), "a route by way of every node")
+
+
+def _is_on_lan(address: str) -> bool:
+    return ip_address(address) in layout.LAN
+
+
+def _origin(service: Service) -> tuple[str, ...]:
+    notes = service.metadata.annotations
+    if "metallb.io/loadBalancerIPs" in notes:
+        origin = "requested address"
+    elif "metallb.io/address-pool" in notes:
+        origin = "requested pool"
+    else:
+        origin = "lowest free address of the pools"
+    key = notes.get("metallb.io/allow-shared-ip")
+    shared = f", shared under key {key}" if key else ""
+    pool = notes.get("metallb.io/ip-allocated-from-pool", "?")
+    policy = service.spec.external_traffic_policy
+    return (service.metadata.name, ", ".join(objects.addresses(service)), policy, pool, origin + shared)
+
+
+def show_node(lab: Lab, report: Report) -> Outcome:
+    """What FRR on a node was given, and what FRR says about itself."""
+    node = layout.NODES[0]
+    run = lab.folder.run(node.name)
+    text = run.frr_conf.read_text()
+    report.block(f"{node.name}: {run.frr_conf}", text)
+    began = time.monotonic()
+    summary = router.vtysh(lab, lab.machines[node.name], run, "show bgp summary")
+    took = time.monotonic() - began
+    report.block(f"{node.name}: vtysh -c 'show bgp summary'", summary)
+    sessions = router.established(lab)
+    held = str(layout.ROUTER_HOST.address) in summary and sessions >= {str(host.address) for host in layout.NODES}
+    return Outcome(
+        measured=f"{len(text.splitlines())} lines, {len(sessions)} sessions; vtysh answered in {milliseconds(took)}",
+        held=held,
+    )
+
+
+# --- 3 and 4: traffic -------------------------------------------------------------------------------------------
+
+
+def spread_requests(lab: Lab, report: Report) -> Outcome:
+    """The router's next hops for `web`, and which nodes a client's connections go through."""
+    address = probes.until(lambda: objects.address_of(lab, "web"), "the address of web")
+    report.block("router: ip route", lab.machines[layout.ROUTER].run(["ip", "route", "show", address]).stdout)
+    hops = router.next_hops(lab, address)
+    client = lab.machines[layout.CLIENT]
+    probes.until(lambda: probes.get(client, address).answer, "an answer of web")
+    requests = probes.get_many(client, address, REQUESTS)
+    ways = probes.spread(requests, lambda answer: layout.node_of(answer.client) or answer.client)
+    endpoints = probes.spread(requests, lambda answer: answer.endpoint)
+    report.say(f"requests through {_counts(ways)}; answered by {_counts(endpoints)}")
+    latency = median(request.latency_s for request in requests)
+    answered = sum(ways.values())
+    return Outcome(
+        measured=f"{answered}/{REQUESTS} answered, {'/'.join(map(str, ways.values()))} per node, "
+        f"median {latency * 1000:.1f} ms",
+        held=answered == REQUESTS and len(hops) == len(ways) == len(layout.NODES),
+    )
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def resolve_on_lan(lab: Lab, report: Report) -> Outcome:
+    """A client on the LAN asks by ARP who has `intranet`'s address, and sends a request there."""
+    address = probes.until(lambda: objects.address_of(lab, "intranet"), "the address of intranet")
+    machine = lab.machines[layout.NEIGHBOR]
+    nodes = probes.until(lambda: objects.layer2_nodes(lab, "intranet"), "a node that answers for intranet")
+    probes.until(lambda: probes.get(machine, address).answer, "an answer of intranet")
+    machine.run(["ip", "neigh", "flush", "to", address])
+    first = probes.get(machine, address)
+    second = probes.get(machine, address)
+    owner = owner_of(lab, address)
+    report.block("LAN client: ip neigh", machine.run(["ip", "neigh", "show", "to", address]).stdout)
+    report.say(f"{owner} answers for {address}; ServiceL2Status says {', '.join(nodes)}; {first.answer}")
+    return Outcome(
+        measured=f"ARP and request {first.latency_s * 1000:.1f} ms, without ARP {second.latency_s * 1000:.1f} ms",
+        held=bool(first.answer and second.answer) and nodes == [owner],
+    )
+
+
+def owner_of(lab: Lab, address: str) -> str | None:
+    """The node whose hardware address the LAN client knows for `address`."""
+    mac = probes.neighbor_mac(lab.machines[layout.NEIGHBOR], address)
+    macs = {namespaces.mac_address(lab.machines[node.name], layout.UPLINK): node.name for node in layout.NODES}
+    return macs.get(mac or "")
+
+
+# --- 5 to 7: changes and failures -------------------------------------------------------------------------------
+
+
+def add_service(lab: Lab, report: Report) -> Outcome:
+    """From a new file in the folder to a client's first answer."""
+    started = time.monotonic()
+    lab.drop("later/news.yaml")
+    address = probes.until(lambda: objects.address_of(lab, "news"), "the address of news", interval_s=0.002)
+    assigned = time.monotonic() - started
+    with probes.Stream(lab.machines[layout.CLIENT], address) as stream:
+        probes.until(lambda: router.next_hops(lab, address), "the route of news", interval_s=0.002)
+        routed = time.monotonic() - started
+        answered = probes.until(stream.first_answer, "an answer of news", interval_s=0.002).ended - started
+    report.say(f"news: address {address} after {milliseconds(assigned)}, in the router after {milliseconds(routed)}")
+    return Outcome(measured=f"first answered request after {milliseconds(answered)}", held=True)
+
+
+def remove_endpoint(lab: Lab, report: Report) -> Outcome:
+    """`shop` keeps clients' addresses (Local): a node that loses its last endpoint must lose the route."""
+    address = probes.until(lambda: objects.address_of(lab, "shop"), "the address of shop")
+    hop = str(layout.node("node-c").address)
+    probes.until(lambda: hop in router.next_hops(lab, address), "the route of shop by way of node-c")
+    before = router.next_hops(lab, address)
+    started = time.monotonic()
+    lab.drop("later/shop-endpoints.yaml")
+    probes.until(lambda: hop not in router.next_hops(lab, address), "the end of node-c's route", interval_s=0.002)
+    took = time.monotonic() - started
+    after = router.next_hops(lab, address)
+    requests = probes.get_many(lab.machines[layout.CLIENT], address, REQUESTS)
+    clients = probes.spread(requests, lambda answer: f"{answer.endpoint}, client {answer.client}")
+    report.say(f"next hops of {address}: {_names(before)} -> {_names(after)}; answered by {_counts(clients)}")
+    expected = {f"ep-a, client {layout.CLIENT_ADDRESS}": REQUESTS}
+    return Outcome(
+        measured=f"route gone after {milliseconds(took)}", held=after == before - {hop} and clients == expected
+    )
+
+
+def _names(hops: frozenset[str]) -> str:
+    return ", ".join(sorted(layout.node_of(hop) or hop for hop in hops)) or "none"
+
+
+def kill_node(lab: Lab, report: Report) -> Outcome:
+    """The node that answers for `intranet` dies: cable out, every process killed. Its routes and address must move."""
+    bgp = probes.until(lambda: objects.address_of(lab, "news"), "the address of news")
+    layer2 = probes.until(lambda: objects.address_of(lab, "intranet"), "the address of intranet")
+    victim = probes.until(lambda: owner_of(lab, layer2), "the owner of intranet's address")
+    hop = str(layout.node(victim).address)
+    with (
+        probes.Stream(lab.machines[layout.CLIENT], bgp) as far,
+        probes.Stream(lab.machines[layout.NEIGHBOR], layer2) as near,
+    ):
+        probes.until(lambda: far.first_answer() and near.first_answer(), "answers before the node is killed")
+        started = time.monotonic()
+        network.unplug(lab.machines, victim)
+        namespaces.kill_members(lab.machines[victim])
+        probes.until(lambda: hop not in router.next_hops(lab, bgp), "the end of the dead node's routes")
+        withdrawn = time.monotonic() - started
+        for stream, clients in ((far, "BGP"), (near, "layer-2")):
+            _await_steady(stream, started, clients)
+    heir = owner_of(lab, layer2)
+    report.say(f"{victim} killed; the router dropped its next hop after {milliseconds(withdrawn)}")
+    report.say(f"{layer2} moved from {victim} to {heir}; {bgp} by way of {_names(router.next_hops(lab, bgp))}")
+    times = [milliseconds(stream.served_again(started)) for stream in (far, near)]
+    return Outcome(
+        measured=f"served again: BGP clients after {times[0]}, layer-2 clients after {times[1]}",
+        held=heir not in (None, victim) and hop not in router.next_hops(lab, bgp),
+    )
+
+
+def _await_steady(stream: probes.Stream, since: float, clients: str) -> None:
+    what = f"every request of {clients} clients answered for {STEADY_S:g} s"
+    probes.until(lambda: stream.is_steady_since(since, STEADY_S), what)
+
+
+# --- 8: a mistake -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """All that a broken object must not change."""
+
+    sessions: tuple[tuple[str, router.Session], ...]
+    routes: tuple[tuple[str, frozenset[str]], ...]
+    documents: tuple[str, ...]
+
+
+def break_configuration(lab: Lab, report: Report) -> Outcome:
+    """A BGPPeer with a typo: everybody says so, nobody acts on it."""
+    alive = [node for node in layout.NODES if namespaces.members(lab.machines[node.name])]
+    components = {f"speaker-{node.name}" for node in alive}
+    before = _picture(lab, alive)
+    started = time.monotonic()
+    path = lab.drop("later/broken-peer.yaml")
+    probes.until(lambda: components <= objects.configuration_errors(lab).keys(), "the report of the broken peer")
+    took = time.monotonic() - started
+    errors = objects.configuration_errors(lab)
+    report.block(
+        f"{path.name}: ConfigurationState of {', '.join(sorted(errors))}", "\n".join(sorted(set(errors.values())))
+    )
+    after = _picture(lab, alive)
+    named = all("BGPPeer" in errors[name] and "typo" in errors[name] for name in components)
+    report.say(f"sessions, routes and documents of {_plain(alive)}: {'unchanged' if after == before else 'CHANGED'}")
+    return Outcome(measured=f"reported after {milliseconds(took)}, no session flapped", held=named and after == before)
+
+
+def _plain(nodes: list[layout.NodeHost]) -> str:
+    return ", ".join(node.name for node in nodes)
+
+
+def _picture(lab: Lab, alive: list[layout.NodeHost]) -> Picture:
+    hosts = {str(node.address) for node in alive}
+    found = router.sessions(lab)
+    addresses = sorted({address for service in objects.services(lab) for address in objects.addresses(service)})
+    return Picture(
+        sessions=tuple(sorted((host, found[host]) for host in hosts & found.keys())),
+        routes=tuple((address, router.next_hops(lab, address)) for address in addresses),
+        documents=tuple(lab.folder.run(node.name).frr_conf.read_text() for node in alive),
+    )
+
+
+STEPS = (
+    Step(shown="manifests in, addresses and routes out", run=bring_up),
+    Step(shown="a node's frr.conf and its sessions", run=show_node),
+    Step(shown="ECMP route; requests spread over the nodes", run=spread_requests),
+    Step(shown="ARP answered for a layer-2 address", run=resolve_on_lan),
+    Step(shown="a Service added while running", run=add_service),
+    Step(shown="the last local endpoint of a node removed", run=remove_endpoint),
+    Step(shown="a node killed", run=kill_node),
+    Step(shown="a broken BGPPeer: reported, nothing else changed", run=break_configuration),
+)
