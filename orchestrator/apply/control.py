@@ -19,6 +19,7 @@ LINE_LIMIT = 16 * 1024 * 1024
 UNREAD_LIMIT = 4 * LINE_LIMIT
 """Octets that the other side may leave unread before it counts as dead."""
 RECONNECT_PAUSE_S = 0.05
+CLOSE_LIMIT_S = 1.0
 
 
 class LineConnection:
@@ -49,12 +50,13 @@ class LineConnection:
         self._writer.write(line + b"\n")
 
     async def close(self) -> None:
-        """Send what is queued, then close."""
+        """Send what is queued, then close; what is not taken within CLOSE_LIMIT_S is lost."""
         self._writer.close()
         try:
-            await self._writer.wait_closed()
-        except ConnectionError:
-            return
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self._writer.wait_closed()
+        except (ConnectionError, TimeoutError):
+            self._writer.transport.abort()
 
 
 Handler = Callable[[LineConnection], Awaitable[None]]

@@ -55,8 +55,9 @@ class ResponderClient:
         await keep_connected(self._path, self._session)
 
     def send(self, table: Table) -> None:
-        """Make `table` the one in force: now, or as soon as the responder is there."""
+        """Make `table` the one in force: now, or as soon as the responder is there. Takes a leave back."""
         self._table = table
+        self._leaving = False
         self._transmit(table)
 
     def leave(self) -> None:
@@ -79,10 +80,11 @@ class ResponderClient:
             self._on_event(Disconnected())
 
     def _greet(self) -> None:
-        if self._table is not None:
-            self._transmit(self._table)
+        """A responder that is told to leave must not be given a table again: that would take the leave back."""
         if self._leaving:
             self._transmit(Leave())
+        elif self._table is not None:
+            self._transmit(self._table)
         self._on_event(Connected())
 
     def _deliver(self, line: bytes) -> None:

@@ -57,15 +57,15 @@ class Schedule:
         for place in places:
             self._plans.pop(place, None)
 
-    def due(self, now: float) -> tuple[Place, ...]:
-        """Return what is to be announced now, sorted, and plan its next time."""
-        ready = []
-        while self._heap and self._heap[0].at <= now:
+    def due(self, now: float, limit: int) -> tuple[Place, ...]:
+        """Return at most `limit` places that are to be announced now, and plan their next time."""
+        ready: list[Place] = []
+        while len(ready) < limit and self._heap and self._heap[0].at <= now:
             entry = heapq.heappop(self._heap)
             if self._plans.get(entry.place) == entry:
                 ready.append(entry.place)
                 self._plan(_following(entry, now))
-        return tuple(sorted(ready))
+        return tuple(ready)
 
     def next_at(self) -> float | None:
         """Return when `due` has something next; possibly earlier than that, if a place was stopped."""

@@ -82,6 +82,13 @@ def _lost_lately(view: PeerView, now: float, timing: Timing) -> bool:
     return now < view.returned_at + 2 * timing.hold_s
 
 
+def is_new_acquaintance(before: PeerView, after: PeerView) -> bool:
+    """Whether a peer was heard for the first time, again, or as a new instance: it should hear from us at once."""
+    if before.seen is None or after.seen is None:
+        return True
+    return before.state is not after.state or before.seen.instance != after.seen.instance
+
+
 def pass_time(view: PeerView, now: float, timing: Timing) -> PeerView:
     """Return the view at `now`, without a heartbeat since the last one."""
     if view.state is NodeState.UP and now >= silence_ends(view, timing):

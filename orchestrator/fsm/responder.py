@@ -28,13 +28,14 @@ _GROUP_BIT = 0x01
 
 
 class DropReason(Enum):
-    """Why a frame is not answered, in the order of the checks."""
+    """Why a frame is not answered, in the order of the checks; ERROR: the kernel did not take the reply."""
 
     MALFORMED = "malformed"
     ARP_REPLY = "arpReply"
     ETHERNET_DESTINATION = "ethernetDestination"
     ADDRESS_NOT_ANNOUNCED = "addressNotAnnounced"
     INTERFACE_NOT_MATCHING = "interfaceNotMatching"
+    ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PeerNode(msgspec.Struct, frozen=True, array_like=True):
-    """Another node's responder; its first address is sent to, all of them may be sent from."""
+    """Another node's responder; heartbeats go to its first address."""
 
     node: str
     addresses: tuple[str, ...]
@@ -79,7 +79,7 @@ class TableRefused(Message, frozen=True, tag="tableRefused"):
 
 class Liveness(Message, frozen=True, tag="liveness"):
     """
-    What is known about the peers of the table; sent after each table and at each change.
+    What is known about the peers of the table; sent after connecting, if there is a table, and at each change.
 
     `alive` are the nodes that may own addresses, sorted: up, or unknown for less than 3 s. A node that was down or left
     counts again after the table's `hold_s`; that holds for this node, too, which then is not among them.

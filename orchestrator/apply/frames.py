@@ -1,0 +1,92 @@
+"""
+Raw sockets, one per interface, that receive ARP and nothing else.
+
+Replies are let through as well as requests: another owner's announcement may be either. The filter is attached before
+the socket is bound, so that no other frame slips in; our own frames are never seen.
+"""
+
+import ctypes
+import socket
+import struct
+
+from orchestrator.packet.ethernet import TYPE_ARP
+
+SO_ATTACH_FILTER = 26
+SO_SNDBUFFORCE = 32
+SO_RCVBUFFORCE = 33
+SOL_PACKET = 263
+PACKET_IGNORE_OUTGOING = 23
+
+BUFFER_OCTETS = 8 * 1024 * 1024
+"""A burst of 5000 announcements, or of requests while the process is descheduled, fits."""
+FRAME_LIMIT = 2048
+
+LOAD_WORD, LOAD_HALF = 0x20, 0x28
+JUMP_IF_EQUAL, JUMP_IF_GREATER = 0x15, 0x25
+RETURN = 0x06
+"""linux/filter.h: absolute loads, jumps on constants, return of a constant."""
+
+_ARP_FILTER = (
+    (LOAD_HALF, 0, 0, 12),
+    (JUMP_IF_EQUAL, 0, 5, TYPE_ARP),
+    (LOAD_WORD, 0, 0, 14),
+    (JUMP_IF_EQUAL, 0, 3, 0x00010800),  # Ethernet, IPv4
+    (LOAD_HALF, 0, 0, 20),
+    (JUMP_IF_GREATER, 1, 0, 2),  # neither request nor reply
+    (RETURN, 0, 0, FRAME_LIMIT),
+    (RETURN, 0, 0, 0),
+)
+
+
+def _attach_filter(target: socket.socket) -> None:
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _ARP_FILTER))
+    target.setsockopt(
+        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(_ARP_FILTER), ctypes.addressof(program))
+    )
+
+
+def _enlarge(target: socket.socket, forced: int, ordinary: int) -> None:
+    """Beyond the host's limit if we may (CAP_NET_ADMIN), else up to it."""
+    try:
+        target.setsockopt(socket.SOL_SOCKET, forced, BUFFER_OCTETS)
+    except PermissionError:
+        target.setsockopt(socket.SOL_SOCKET, ordinary, BUFFER_OCTETS)
+
+
+class ArpSocket:
+    """Receives and sends whole ARP frames on one interface. Needs CAP_NET_RAW."""
+
+    def __init__(self, index: int) -> None:
+        """Raises OSError when the interface is gone."""
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        try:
+            _attach_filter(opened)
+            _enlarge(opened, SO_RCVBUFFORCE, socket.SO_RCVBUF)
+            _enlarge(opened, SO_SNDBUFFORCE, socket.SO_SNDBUF)
+            opened.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            opened.bind((socket.if_indextoname(index), TYPE_ARP))
+        except BaseException:
+            opened.close()
+            raise
+        self._socket = opened
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> bytes | None:
+        """Return the next frame, None if there is none now; a link that goes down is told by netlink, not here."""
+        try:
+            return self._socket.recv(FRAME_LIMIT)
+        except OSError:
+            return None
+
+    def send(self, frame: bytes) -> bool:
+        """Return whether the kernel took the frame: a link that is going down or a full queue refuses."""
+        try:
+            self._socket.send(frame)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,88 @@
+"""A table from the speaker, checked and with its texts parsed: all of it can be used, or none."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+
+from orchestrator.decide.node_plan import Layer2Address
+from orchestrator.errors import InvalidConfig
+from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
+from orchestrator.fsm.liveness import Timing
+from orchestrator.fsm.responder_api import PeerNode, Table
+from orchestrator.net.addresses import IpAddress, parse_address
+
+MAX_NODE_OCTETS = 255
+MIN_INTERVAL_MS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshOrders:
+    """Heartbeats: `peers` are node names with the address to send to."""
+
+    peers: tuple[tuple[str, IpAddress], ...]
+    key: bytes
+    port: int
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """All that the responder shall do."""
+
+    number: int
+    entries: tuple[Layer2Address, ...]
+    excluded: re.Pattern[str] | None
+    mesh: MeshOrders
+
+
+def parse_table(table: Table, node: str) -> Orders:
+    """Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong."""
+    if table.node != node:
+        raise InvalidConfig(f'the table is for node "{table.node}", this is "{node}"')
+    entries = (
+        Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces) for entry in table.entries
+    )
+    return Orders(
+        number=table.number,
+        entries=tuple(entries),
+        excluded=_exclusion(DEFAULT_EXCLUSIONS if table.exclude is None else table.exclude),
+        mesh=_mesh(table),
+    )
+
+
+def _mesh(table: Table) -> MeshOrders:
+    if not 0 < table.port <= 0xFFFF:
+        raise InvalidConfig(f"port {table.port} is not 1 to 65535")
+    if table.interval_ms < MIN_INTERVAL_MS or table.hold_s < 0:
+        raise InvalidConfig(
+            f"interval_ms {table.interval_ms} must be at least {MIN_INTERVAL_MS}, hold_s {table.hold_s} at least 0"
+        )
+    return MeshOrders(
+        peers=tuple(_peer(peer) for peer in table.peers),
+        key=_key(table.key_base64.open()),
+        port=table.port,
+        timing=Timing(interval_s=table.interval_ms / 1000, hold_s=table.hold_s),
+    )
+
+
+def _peer(peer: PeerNode) -> tuple[str, IpAddress]:
+    if not 0 < len(peer.node.encode()) <= MAX_NODE_OCTETS:
+        raise InvalidConfig(f'node name "{peer.node}" is not 1 to {MAX_NODE_OCTETS} octets')
+    if not peer.addresses:
+        raise InvalidConfig(f'peer "{peer.node}" has no address')
+    return peer.node, parse_address(peer.addresses[0])
+
+
+def _key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise InvalidConfig("the heartbeat key is not base64") from None
+
+
+def _exclusion(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    try:
+        return exclusion(patterns)
+    except re.error as error:
+        raise InvalidConfig(f'"{error.pattern!r}" is not a regular expression: {error}') from None
