@@ -29,6 +29,7 @@ from orchestrator.fsm.supervisor_api import Restarting, Wanted
 from orchestrator.runtime import farewell
 from orchestrator.runtime.children import Children, Recipe
 from orchestrator.runtime.farewell import Follow
+from orchestrator.runtime.supervisor_pages import Pages
 from orchestrator.settings import StaleRoutesAction, SupervisorSettings
 from orchestrator.supervise import frr, leftovers
 from orchestrator.supervise.process import Output
@@ -51,7 +52,8 @@ async def run(settings: SupervisorSettings) -> None:
     frr.prepare_folder(settings.run.path)
     with leftovers.exclusive(settings.run.path):
         _clear(settings)
-        await Supervisor(settings).run()
+        pages = Pages(settings.http_port) if settings.http_port else None
+        await Supervisor(settings, pages).run()
         _clear(settings)
 
 
@@ -68,8 +70,9 @@ def _clear(settings: SupervisorSettings) -> None:
 class Supervisor:
     """The loop. Everything happens in one event loop; only `_follow` changes the state."""
 
-    def __init__(self, settings: SupervisorSettings) -> None:
+    def __init__(self, settings: SupervisorSettings, pages: Pages | None) -> None:
         self._settings = settings
+        self._pages = pages
         self._installation = frr.Installation(binaries=settings.frr_binaries, files=settings.run)
         self._state = Supervision()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -184,6 +187,8 @@ class Supervisor:
         self._events.put_nowait(self._demand())
 
     def _publish(self) -> None:
+        if self._pages is not None:
+            self._pages.show(self._state)
         if self._speaker is not None:
             children = supervisor_api.report(self._state, self._children.pids)
             self._speaker.send(supervisor_api.encode(children))
@@ -262,9 +267,9 @@ class Supervisor:
 
     def _responder(self) -> Recipe:
         socket = self._settings.run.responder_socket
-        words = ("-m", "orchestrator", "respond", "--run", str(self._settings.run.path), "--node", self._settings.node)
+        words = ("--run", str(self._settings.run.path), "--node", self._settings.node)
         return Recipe(
-            command=(sys.executable, *words),
+            command=(sys.executable, "-m", "orchestrator", "respond", *words, "--log-level", self._settings.log_level),
             output=Output.INHERITED,
             limit_s=END_LIMIT_S,
             prepare=partial(socket.unlink, missing_ok=True),

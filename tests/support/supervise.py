@@ -59,11 +59,11 @@ ZEBRA = "hostname n1\n"
 BFDD = "bfd\n peer 10.0.0.254\n"
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Return when the condition holds; fails after the deadline."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE_S} s: {what}"
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
         time.sleep(0.01)
 
 
@@ -153,6 +153,9 @@ class Node:
     def recorded(self) -> Mapping[str, int]:
         """name -> pid as in children.json"""
         return {child["name"]: child["pid"] for child in json.loads(self.run.children.read_bytes())}
+
+    def kill(self, name: str) -> None:
+        os.kill(self.recorded()[name], signal.SIGKILL)
 
     def add_foreign_routes(self) -> None:
         """What another FRR on this host would have installed: one with the metric that FRR itself uses."""
