@@ -57,6 +57,14 @@ class Block:
         return "".join(to_text(self.lines))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Which blocks differ from those of the document with the identity `base`; that document is not kept."""
+
+    base: object
+    keys: tuple[BlockKey, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FrrDocument:
     """
@@ -73,11 +81,13 @@ class FrrDocument:
     reach: Reach = field(default_factory=Reach)
     catalog: Catalog = field(default_factory=Catalog)
     problems: tuple[Problem, ...] = ()
+    identity: object = field(default_factory=object, compare=False, repr=False)
+    step: Step | None = field(default=None, compare=False, repr=False)
 
-    @cached_property
+    @property
     def text(self) -> str:
         """The whole document for people."""
-        return "\n".join((self.heading, *(self._section(daemon) for daemon in reversed(DAEMONS))))
+        return "\n".join((self.heading, *(self._sections[daemon] for daemon in reversed(DAEMONS))))
 
     @property
     def text_without_passwords(self) -> str:
@@ -86,13 +96,12 @@ class FrrDocument:
 
     def daemon_text(self, daemon: Daemon) -> str:
         """What this daemon starts with."""
-        return f"{self.heading}\n{self._section(daemon)}"
+        return f"{self.heading}\n{self._sections[daemon]}"
 
-    def _section(self, daemon: Daemon) -> str:
-        mine = sorted(
-            (block for block in self.blocks.values() if block.daemon == daemon), key=lambda block: block.order
-        )
-        return "".join(_with_origins(mine))
+    @cached_property
+    def _sections(self) -> Mapping[Daemon, str]:
+        in_order = sorted(self.blocks.values(), key=lambda block: block.order)
+        return {name: "".join(_with_origins(block for block in in_order if block.daemon == name)) for name in DAEMONS}
 
     def lines(self, daemon: Daemon) -> frozenset[Line]:
         """All lines of one daemon."""
@@ -104,7 +113,9 @@ class FrrDocument:
         return tuple(line for block in blocks if block is not None and block.daemon == daemon for line in block.lines)
 
     def changed_since(self, other: "FrrDocument") -> tuple[BlockKey, ...]:
-        """Keys of the blocks that are new, gone or not the same object; much cheaper than comparing lines."""
+        """Keys of the blocks that are new, gone or not the same object; at once if this document was made from `other`."""
+        if self.step is not None and self.step.base is other.identity:
+            return self.step.keys
         ours, theirs = self.blocks, other.blocks
         changed = [key for key, block in ours.items() if theirs.get(key) is not block]
         return (*changed, *(key for key in theirs if key not in ours))
@@ -114,7 +125,11 @@ class FrrDocument:
         gone = frozenset(keys)
         if not gone:
             return self
-        return replace(self, blocks={key: block for key, block in self.blocks.items() if key not in gone})
+        return self.changed({key: block for key, block in self.blocks.items() if key not in gone}, gone)
+
+    def changed(self, blocks: Mapping[BlockKey, Block], keys: Iterable[BlockKey]) -> "FrrDocument":
+        """The document with other blocks, which differ in these keys at most."""
+        return replace(self, blocks=blocks, identity=object(), step=Step(self.identity, tuple(keys)))
 
     def holding(self, lines: Iterable[Line]) -> frozenset[BlockKey]:
         """Keys of the blocks that hold any of these lines, of their origins' other blocks, and of what refers to them."""
@@ -134,10 +149,13 @@ def _with_origins(blocks: Iterable[Block]) -> Iterator[str]:
     place: Context = ()
     told: tuple[ObjectRef, ...] = ()
     for block in blocks:
+        first = block.lines[0]
+        if len(block.lines) == 1 and first.context == place and block.origins == told and not opens(first):
+            yield f"{' ' * len(place)}{first.text}\n"
+            continue
         if block.origins and block.origins != told:
-            target = block.lines[0].context
-            yield from _enter(place, target)
-            place = target
+            yield from _enter(place, first.context)
+            place = first.context
             yield f"{' ' * len(place)}! from {', '.join(str(origin) for origin in block.origins)}\n"
         told = block.origins
         for line in block.lines:

@@ -32,6 +32,6 @@ def build_environment(loader: BaseLoader) -> Environment:
         finalize=token,
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
+        auto_reload=False,
         autoescape=False,  # noqa: S701 - the output is no HTML; `token` is the escape
     )

@@ -71,7 +71,8 @@ class FrrRenderer:
             editor.replace(prefix, route)
         editor.drop_unused()
         problems = tuple(dict.fromkeys((*document.problems, *editor.problems)))
-        return replace(document, blocks=editor.blocks, catalog=editor.catalog, problems=problems)
+        successor = document.changed(editor.blocks, editor.touched)
+        return replace(successor, catalog=editor.catalog, problems=problems)
 
     def _lasting(self, given: FrrInput, problems: list[Problem]) -> Iterator[KeyedBlock]:
         peers = given.peers

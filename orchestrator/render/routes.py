@@ -25,6 +25,7 @@ class RouteEditor:
         self._catalog = catalog
         self._numbered = dict(catalog.numbered)
         self.blocks = dict(blocks)
+        self.touched: set[BlockKey] = set()
         self.problems: list[Problem] = []
 
     @property
@@ -34,13 +35,16 @@ class RouteEditor:
     def replace(self, prefix: Prefix, route: Route | None) -> None:
         """Announce the prefix so, or no longer."""
         for vrf in self._vrfs:
-            gone = self.blocks.pop(f"network {vrf} {prefix}", None)
+            key = f"network {vrf} {prefix}"
+            gone = self.blocks.pop(key, None)
             if gone is not None:
+                self.touched.add(key)
                 self._users[gone.policy] -= 1
         if route is not None:
             found = all_or_problem(lambda: self._announce(route), route.origins, self.problems)
             for key, block in found:
                 self.blocks[key] = block
+                self.touched.add(key)
                 self._users[block.policy] += key.startswith("network ")
 
     def _announce(self, route: Route) -> Iterator[KeyedBlock]:
@@ -85,6 +89,7 @@ class RouteEditor:
 
     def _drop(self, policy: Policy, numbered: Numbered) -> None:
         del self._numbered[policy], self._users[numbered.name]
-        del self.blocks[f"policy {numbered.name}"]
-        for out_map, _ in policy.per_map:
-            del self.blocks[f"clause {numbered.name} {out_map}"]
+        keys = [f"policy {numbered.name}", *(f"clause {numbered.name} {out_map}" for out_map, _ in policy.per_map)]
+        self.touched.update(keys)
+        for key in keys:
+            del self.blocks[key]

@@ -1,0 +1,155 @@
+"""Real FRR daemons in a namespace, started as the supervisor does it, and a router to peer with."""
+
+import asyncio
+import grp
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from orchestrator.apply.vty import VtyClient
+from orchestrator.errors import OrchestratorError
+from orchestrator.lab.namespaces import Namespace, add_address, connect
+from orchestrator.render.canonical import Line, parse
+from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
+
+PATIENCE_S = 20.0
+FRR_GID = grp.getgrnam("frr").gr_gid
+
+
+class Daemons:
+    """FRR's daemons of one run folder, each started with the file that is there."""
+
+    def __init__(self, namespace: Namespace, folder: Path) -> None:
+        self.namespace = namespace
+        self.run = RunFolder(folder)
+        self._children: dict[str, subprocess.Popen[str]] = {}
+
+    def start(self, daemon: str, *flags: str) -> None:
+        """Start; bgpd without zebra gets `-Z`. Use `ask` or an announcer to wait for it."""
+        alone = ["-Z"] if daemon == "bgpd" and "zebra" not in self._children else []
+        with self.log(daemon).open("a") as output:
+            self._children[daemon] = self.namespace.popen(
+                [
+                    str(FRR_DAEMON_FOLDER / daemon), "-f", str(self.run.daemon_conf(daemon)),
+                    "-i", str(self.run.path / f"{daemon}.pid"), "-z", str(self.run.zserv),
+                    "--vty_socket", str(self.run.path), "-A", "127.0.0.1", "-P", "0", "-u", "frr", "-g", "frr",
+                    "--log", "stdout", *alone, *flags,
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def log(self, daemon: str) -> Path:
+        return self.run.path / f"{daemon}.log"
+
+    def kill(self, daemon: str) -> None:
+        """End it as a crash does."""
+        child = self._children.pop(daemon)
+        child.send_signal(signal.SIGKILL)
+        child.wait(timeout=10)
+
+    async def ask(self, daemon: str, *commands: str) -> list[str]:
+        """What the commands print, over a connection of their own. Raises DaemonError for a refused one."""
+        client = await VtyClient.connect(daemon, self.run.vty(daemon), patience_s=PATIENCE_S)
+        try:
+            return [await client.run(command) for command in commands]
+        finally:
+            client.close()
+
+    async def json(self, command: str) -> Any:
+        return json.loads((await self.ask("bgpd", command))[0])
+
+    async def running(self, daemon: str = "bgpd") -> frozenset[Line]:
+        return parse((await self.ask(daemon, "show running-config"))[0])
+
+
+@contextmanager
+def run_folder() -> Iterator[Path]:
+    """A run folder that daemons of user frr can use; removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="fr-"))
+    os.chown(folder, pwd.getpwnam("frr").pw_uid, grp.getgrnam("frrvty").gr_gid)
+    folder.chmod(0o770)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def namespace(role: str) -> Iterator[Namespace]:
+    """A namespace that ends with everything in it."""
+    made = Namespace.create(f"fr{os.getpid()}{role}")
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@contextmanager
+def daemons(role: str) -> Iterator[Daemons]:
+    """An empty run folder in a namespace of its own."""
+    with run_folder() as folder, namespace(role) as made:
+        yield Daemons(made, folder)
+
+
+@contextmanager
+def node_and_router() -> Iterator[tuple[Daemons, Daemons]]:
+    """A node (10.99.0.1, fd99::1) and a router (10.99.0.254, fd99::fe) with a cable, both called eth0."""
+    with daemons("n") as node, daemons("r") as router:
+        connect(node.namespace, "eth0", router.namespace, "eth0")
+        for side, last in ((node, "1"), (router, "254")):
+            add_address(side.namespace, "eth0", f"10.99.0.{last}/24")
+        add_address(node.namespace, "eth0", "fd99::1/64")
+        add_address(router.namespace, "eth0", "fd99::fe/64")
+        yield node, router
+
+
+ROUTER_CONFIG = """\
+router bgp 65000
+ bgp router-id 10.99.0.254
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ coalesce-time 0
+ neighbor 10.99.0.1 remote-as {asn}
+ neighbor 10.99.0.1 timers connect 1
+ neighbor fd99::1 remote-as {asn}
+ neighbor fd99::1 timers connect 1
+{options} address-family ipv4 unicast
+  neighbor 10.99.0.1 activate
+ exit-address-family
+ address-family ipv6 unicast
+  neighbor fd99::1 activate
+ exit-address-family
+exit
+"""
+
+
+def start_router(router: Daemons, *, asn: int = 65001, options: str = "") -> None:
+    """Start the router's bgpd; the node's AS number is `asn` (65000 makes it iBGP), `options` are lines for its instance."""
+    router.run.daemon_conf("bgpd").write_text(ROUTER_CONFIG.format(asn=asn, options=options))
+    router.run.daemon_conf("bgpd").chmod(0o644)
+    router.start("bgpd")
+
+
+async def eventually(condition: Callable[[], Awaitable[object]], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Return when the condition holds. An error of ours (a daemon that starts) counts as not yet."""
+    deadline = time.monotonic() + patience_s
+    last: object = None
+    while time.monotonic() < deadline:
+        try:
+            last = await condition()
+        except (OrchestratorError, json.JSONDecodeError) as error:
+            last = error
+        if last and not isinstance(last, Exception):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{what}: not within {patience_s} s, last: {last!r}")
