@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestrator.apply.layer2 import ResponderClient, ResponderEvent
@@ -65,9 +66,8 @@ class Node:
     def send_entries(self, *entries: Entry, peers: dict[str, str] | None = None, **settings: object) -> int:
         self.number += 1
         others = tuple(PeerNode(node, (address,)) for node, address in sorted((peers or {}).items()))
-        table = Table(
-            number=self.number, node=self.name, entries=entries, peers=others, key_base64=KEY, **settings  # type: ignore[arg-type]  # the caller's keywords are fields of Table
-        )  # fmt: skip
+        table = Table(number=self.number, node=self.name, entries=entries, peers=others, key_base64=KEY)
+        table = msgspec.structs.replace(table, **settings)
         self.client.send(table)
         return self.number
 
