@@ -88,7 +88,8 @@ def _print_json(problems: Sequence[Problem]) -> None:
 
 def _print_lines(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        sys.stdout.write(f"{problem.source or '-'}: {problem.severity.value}: {problem}\n")
+        line = f"{problem.source or '-'}: {problem.severity.value}: {problem}"
+        sys.stdout.write("".join(mark if mark.isprintable() else " " for mark in line) + "\n")
 
 
 def _print_table(problems: Sequence[Problem]) -> None:

@@ -1,0 +1,46 @@
+import pytest
+
+from orchestrator.errors import InvalidConfig
+from orchestrator.net.bgp import LargeCommunity, StandardCommunity, community_key, parse_community
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("65000:100", StandardCommunity(65000, 100)),
+        ("0:0", StandardCommunity(0, 0)),
+        ("65535:65535", StandardCommunity(65535, 65535)),
+        ("large:4294967295:0:1", LargeCommunity(4294967295, 0, 1)),
+    ],
+)
+def test_community_is_parsed(text: str, expected: object) -> None:
+    assert parse_community(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("65536:1", "invalid community value"),
+        ("1:-1", "invalid community value"),
+        ("1:\u0661", "invalid community value"),
+        ("1: 2", "invalid community value"),
+        ("large:1:2:4294967296", "invalid community value"),
+        ("small:1:2:3", "must start with"),
+        ("1:2:3", "invalid community format"),
+        ("no-export", "invalid community format"),
+        ("", "invalid community format"),
+    ],
+)
+def test_wrong_community_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidConfig, match=message):
+        parse_community(text)
+
+
+def test_text_form_of_a_large_community_is_frrs() -> None:
+    assert str(LargeCommunity(1, 2, 3)) == "1:2:3"
+    assert str(StandardCommunity(1, 2)) == "1:2"
+
+
+def test_standard_communities_order_as_32_bit_numbers_among_large_ones() -> None:
+    ordered = [StandardCommunity(0, 5), LargeCommunity(5, 0, 0), StandardCommunity(1, 0), LargeCommunity(65536, 0, 1)]
+    assert sorted(ordered[::-1], key=community_key) == ordered

@@ -1,0 +1,77 @@
+import msgspec
+import pytest
+
+from orchestrator.resources import core, metallb
+from orchestrator.resources.meta import ObjectMeta
+from orchestrator.resources.rules import broken_rules
+
+METADATA = ObjectMeta(name="x", namespace="default")
+SELECTOR = (metallb.LabelSelector(),)
+
+
+def fields_of(obj: core.Service | metallb.BGPPeer | metallb.BGPAdvertisement) -> list[str]:
+    return [fault.field for fault in broken_rules(obj)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1s", []),
+        ("65535s", []),
+        ("2m", []),
+        ("0s", ["between 1 seconds to 65535"]),
+        ("65536s", ["between 1 seconds to 65535"]),
+        ("1500ms", ["whole number of seconds"]),
+        ("500ms", ["between 1 seconds to 65535", "whole number of seconds"]),
+        ("soon", ["is not a duration"]),
+    ],
+)
+def test_connect_time_is_whole_seconds_in_range(text: str, words: list[str]) -> None:
+    peer = metallb.BGPPeer(metadata=METADATA, spec=metallb.BGPPeerSpec(my_asn=1, connect_time=text))
+    faults = broken_rules(peer)
+    assert len(faults) == len(words)
+    assert all(word in fault.message for word, fault in zip(words, faults, strict=True))
+
+
+def test_timers_of_a_peer_are_durations() -> None:
+    spec = metallb.BGPPeerSpec(my_asn=1, hold_time="90", keepalive_time="x")
+    assert fields_of(metallb.BGPPeer(metadata=METADATA, spec=spec)) == ["spec.holdTime", "spec.keepaliveTime"]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "allowed"), [((32, 128), True), ((24, 128), False), ((32, 64), False)], ids=("default", "v4", "v6")
+)
+def test_service_selectors_exclude_aggregation(lengths: tuple[int, int], allowed: bool) -> None:
+    spec = metallb.BGPAdvertisementSpec(
+        aggregation_length=lengths[0], aggregation_length_v6=lengths[1], service_selectors=SELECTOR
+    )
+    assert (broken_rules(metallb.BGPAdvertisement(metadata=METADATA, spec=spec)) == ()) is allowed
+    without = msgspec.structs.replace(spec, service_selectors=())
+    assert broken_rules(metallb.BGPAdvertisement(metadata=METADATA, spec=without)) == ()
+
+
+def test_service_has_the_words_and_ports_that_the_api_server_takes() -> None:
+    good = core.ServiceSpec(
+        type="LoadBalancer",
+        external_traffic_policy="Local",
+        ip_families=("IPv4", "IPv6"),
+        ip_family_policy="RequireDualStack",
+        ports=(core.ServicePort(port=80), core.ServicePort(port=53, protocol="UDP")),
+    )
+    assert fields_of(core.Service(metadata=METADATA, spec=good)) == []
+    bad = core.ServiceSpec(
+        type="Loadbalancer",
+        external_traffic_policy="local",
+        ip_families=("IPv4", "ipv6"),
+        ip_family_policy="DualStack",
+        ports=(core.ServicePort(), core.ServicePort(port=70000, protocol="tcp")),
+    )
+    assert fields_of(core.Service(metadata=METADATA, spec=bad)) == [
+        "spec.type",
+        "spec.externalTrafficPolicy",
+        "spec.ipFamilyPolicy",
+        "spec.ipFamilies[1]",
+        "spec.ports[0].port",
+        "spec.ports[1].protocol",
+        "spec.ports[1].port",
+    ]
