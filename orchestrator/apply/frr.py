@@ -10,7 +10,7 @@ after, so that a daemon which starts meanwhile has them.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -101,11 +101,23 @@ class _Tally:
 
 
 class FrrAnnouncer:
-    """Applies documents to the daemons of one run folder. `gid` is the group that the daemons run as."""
+    """
+    Applies documents to the daemons of one run folder. `gid` is the group that the daemons run as.
 
-    def __init__(self, files: RunFiles, *, gid: int, patience_s: float = PATIENCE_S) -> None:
+    `on_written` is told which daemons are needed as soon as their files lie there: now they can be started.
+    """
+
+    def __init__(
+        self,
+        files: RunFiles,
+        *,
+        gid: int,
+        patience_s: float = PATIENCE_S,
+        on_written: Callable[[tuple[Daemon, ...]], None] | None = None,
+    ) -> None:
         self._files = files
         self._gid = gid
+        self._on_written = on_written
         earlier = {name: parse(read_file(files.daemon_conf(name))) for name in DAEMONS}
         self._daemons: Mapping[Daemon, FrrDaemon] = {
             name: FrrDaemon(name, files.vty(name), ours=earlier[name], patience_s=patience_s) for name in DAEMONS
@@ -212,6 +224,8 @@ class FrrAnnouncer:
             else:
                 path.unlink(missing_ok=True)
         self._written = document
+        if self._on_written is not None:
+            self._on_written(document.daemons)
 
     def _close_unneeded(self, document: FrrDocument) -> None:
         for name in DAEMONS:

@@ -16,7 +16,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     """
     What election and conflict resolution need from another node.
 
-    `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats.
+    `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
+    `announced_addresses` are layer 2's, `announced_prefixes` BGP's.
     """
 
     node: str
@@ -25,8 +26,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     mesh_addresses: tuple[str, ...] = ()
     interfaces: tuple[SpeakerInterface, ...] = ()
     draining: bool = False
-    announced_layer2: tuple[str, ...] = ()
-    announced_bgp: int = 0
+    announced_addresses: int = 0
+    announced_prefixes: int = 0
 
 
 class SpeakerState(KubeStruct, frozen=True):

@@ -51,6 +51,7 @@ class Controller:
         self._store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
         self._ledger = Ledger()
         self._last_good: LastGood | None = None
+        self._usable: LastGood = {}
         self._pending: dict[ObjectKey, AllocationRefusal] = {}
         self._failed: set[ObjectKey] = set()
         self._orphan_deadlines: dict[ObjectKey, float] = {}
@@ -81,6 +82,7 @@ class Controller:
         if freed or changes.configuration:
             await self._converge_all(self._pending.keys() - dirty)
         self._watch_orphans(started)
+        await self._keep_last_good()
         await self._report.usage(self._ledger, self._store.snapshot().pools, self._pending.values())
         self._metrics.add(Name.UPDATES)
         self._readiness.met("first list")
@@ -95,9 +97,21 @@ class Controller:
         resolved = resolve(snapshot, last_good)
         self._ledger.set_pools(resolved.config.pools)
         await self._report.configuration((*self._store.problems(), *resolved.problems))
-        await self._report.last_good(resolved.last_good, last_good)
         await self._report.heartbeat_key(snapshot.secrets)
-        self._last_good = resolved.last_good
+        self._last_good = {**last_good, **resolved.last_good}
+        self._usable = resolved.last_good
+
+    async def _keep_last_good(self) -> None:
+        """Publish the specs that are usable now, and those of removed pools while their addresses are held."""
+        assert self._last_good is not None
+        self._last_good = {**self._needed_by_orphans(self._last_good), **self._usable}
+        await self._report.last_good(self._last_good)
+
+    def _needed_by_orphans(self, last_good: LastGood) -> LastGood:
+        """Specs of removed pools whose addresses are still held: speakers go on announcing these."""
+        held = (self._ledger.assignment(key) for key in self._ledger.orphans)
+        names = {assignment.pool for assignment in held if assignment is not None}
+        return {ref: spec for ref, spec in last_good.items() if ref.kind == "IPAddressPool" and ref.name in names}
 
     async def _converge_all(self, keys: Iterable[ObjectKey]) -> bool:
         """Converge Services: those that are gone first, then those with addresses, then the older ones."""

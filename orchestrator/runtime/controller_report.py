@@ -25,13 +25,12 @@ from orchestrator.resources.metallb import ConfigurationState, IPAddressPool, IP
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.configuration_state import configuration_state
 from orchestrator.runtime.last_good import to_config_map
+from orchestrator.runtime.speaker_configuration import HEARTBEAT_KEY, HEARTBEAT_SECRET
 from orchestrator.sources.interface import EventType, ObjectEvent, Sink
 
 log = structlog.get_logger()
 
 COMPONENT = "metallb-controller"
-HEARTBEAT_SECRET = "memberlist"  # noqa: S105 - the name of the Secret, MetalLB's (contract 4.8)
-HEARTBEAT_KEY = "secretkey"
 
 
 class ControllerReport:
@@ -45,6 +44,7 @@ class ControllerReport:
         self._pool_statuses: dict[str, IPAddressPoolStatus] = {}
         self._events: dict[ObjectKey, tuple[ServiceEvent, ...]] = {}
         self._key_written = False
+        self._last_good: LastGood | None = None
 
     async def configuration(self, problems: Collection[Problem]) -> None:
         """Write the ConfigurationState and the metrics about problems; log problems that are new."""
@@ -62,10 +62,11 @@ class ControllerReport:
         kinds = Counter(problem.ref.kind for problem in problems)
         self._metrics.replace(Name.PROBLEMS, {(kind,): float(count) for kind, count in kinds.items()})
 
-    async def last_good(self, now: LastGood, before: LastGood) -> None:
+    async def last_good(self, last_good: LastGood) -> None:
         """Write the last good specs."""
-        if now != before:
-            await self._sink.write(to_config_map(now, self._namespace))
+        if last_good != self._last_good:
+            await self._sink.write(to_config_map(last_good, self._namespace))
+            self._last_good = last_good
 
     async def heartbeat_key(self, known: Mapping[str, Secret]) -> None:
         """Make the key of the nodes' heartbeats, once, if there is none (contract 4.8: 16 random octets)."""

@@ -1,0 +1,247 @@
+"""
+The speaker's loop: objects and what the responders report go in; FRR's document and the responder's table come out.
+
+Nothing is applied before every first list has been delivered. Layer 2 is served before BGP: a table costs microseconds,
+and an owner's death is what clients feel. SIGTERM hands the layer-2 addresses over and leaves the routes to the daemons.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterable
+
+import structlog
+
+from orchestrator.apply import layer2, supervisor
+from orchestrator.config.model import Config, NodeName
+from orchestrator.decide.eligibility import NodeView
+from orchestrator.fsm import responder_api, supervisor_api
+from orchestrator.observe.http import Readiness, serve
+from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics, Name
+from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
+from orchestrator.resources.meta import ObjectMeta
+from orchestrator.resources.secret_text import SecretText
+from orchestrator.runtime import node_lock
+from orchestrator.runtime.feed import Feed, SourceBatch, Stop
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME
+from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.speaker_bgp import Bgp
+from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
+from orchestrator.runtime.speaker_layer2 import Layer2
+from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.settings import SpeakerSettings
+from orchestrator.sources.interface import Sink
+from orchestrator.sources.manifests.folder import ManifestsSource
+from orchestrator.sources.manifests.state import ManifestsSink
+from orchestrator.version import __version__
+
+log = structlog.get_logger()
+
+HANDOVER_LIMIT_S = 1.5
+"""The responder gives up waiting for a new owner after 1 s (design: make before break)."""
+
+
+class Recompute:
+    """Time to compare the plans with a fresh computation."""
+
+
+class Speaker:
+    """One node's speaker over one source and one sink."""
+
+    def __init__(self, settings: SpeakerSettings, sink: Sink, metrics: Metrics, readiness: Readiness) -> None:
+        self.feed = Feed()
+        self._settings = settings
+        self._sink = sink
+        self._metrics = metrics
+        self._readiness = readiness
+        self._instance = str(uuid.uuid4())
+        self._store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
+        self._configuration = SpeakerConfiguration(settings.node, settings.namespace, sink, metrics)
+        self._layer2 = Layer2(settings, metrics, self.feed.put)
+        self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
+        self._bgp = Bgp(settings, metrics, readiness, self._supervisor)
+        self._report = SpeakerReport(settings.node, settings.namespace, sink, metrics)
+        view = NodeView(
+            node=settings.node,
+            alive=frozenset(),
+            load_balancer_class=settings.load_balancer_class,
+            ignore_exclude_label=settings.ignore_exclude_label,
+        )
+        self._planner = Planner(view, self._store)
+        self._alive: frozenset[NodeName] = frozenset()
+        self._key = SecretText("")
+        self._told: SpeakerState | None = None
+        self._started = False
+
+    async def run(self, source: ManifestsSource) -> None:
+        """Run until SIGTERM, then hand the layer-2 addresses over."""
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(self.feed.pump(source)),
+                tasks.create_task(self._layer2.client.run()),
+                tasks.create_task(self._supervisor.run()),
+                tasks.create_task(self._bgp.run()),
+                tasks.create_task(self._remind()),
+            ]
+            await self._loop()
+            await self._hand_over()
+            for task in background:
+                task.cancel()
+
+    async def _loop(self) -> None:
+        while True:
+            batch = await self.feed.batch()
+            if any(isinstance(item, Stop) for item in batch):
+                return
+            started = time.monotonic()
+            changes = self._store.apply(
+                [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
+            )
+            reported = self._take_reports(batch)
+            if self._store.synced:
+                await self._cycle(changes, started, reported=reported)
+                if any(isinstance(item, Recompute) for item in batch):
+                    self._metrics.set(Name.PLAN_DIVERGENCE, self._planner.divergence())
+
+    def _take_reports(self, batch: Iterable[object]) -> bool:
+        """Take in what the responder and the supervisor said; whether links or liveness changed."""
+        changed = False
+        for item in batch:
+            match item:
+                case layer2.Connected():
+                    self._readiness.met("responder")
+                case layer2.Disconnected():
+                    self._readiness.unmet("responder", f"no answer at {self._settings.run.responder_socket}")
+                    self._layer2.took(item)
+                case responder_api.Liveness() | responder_api.Links():
+                    self._layer2.took(item)
+                    changed = True
+                case responder_api.TableRefused(reason=reason):
+                    log.error("responder refused the table", reason=reason)
+                case responder_api.Counters() | responder_api.Released() | responder_api.TableApplied():
+                    self._layer2.took(item)
+                case supervisor.Disconnected() | supervisor_api.Children():
+                    self._bgp.supervised(item)
+                case _:
+                    pass
+        return changed
+
+    async def _cycle(self, changes: Changes, started: float, *, reported: bool) -> None:
+        outcomes: list[Outcome] = []
+        first, self._started = not self._started, True
+        reconfigured = first or changes.configuration or changes.last_good
+        if reconfigured:
+            config = await self._configuration.resolve(self._store)
+            self._key = heartbeat_key(self._store.snapshot())
+            reconfigured = first or config != self._planner.config
+        alive = self._layer2.candidates(self._store.speakers)
+        if alive != self._alive or first:
+            log.info("candidates for layer-2 addresses", nodes=sorted(alive))
+            self._alive = alive
+            outcomes.append(self._planner.alive_changed(alive))
+        if reconfigured:
+            outcomes.append(self._planner.configuration_changed(config))
+            self._check_node(config)
+        elif changes.services:
+            outcomes.append(self._planner.services_changed(changes.services))
+        self._layer2.update(self._planner.plan.layer2.values(), self._store.speakers, self._key)
+        self._plan_bgp(outcomes, started, reconfigured=reconfigured, reported=reported)
+        await self._tell(outcomes, first=first)
+        self._metrics.add(Name.UPDATES)
+        self._readiness.met("first list")
+
+    def _plan_bgp(self, outcomes: list[Outcome], started: float, *, reconfigured: bool, reported: bool) -> None:
+        prefixes = frozenset(prefix for outcome in outcomes for prefix in outcome.change.prefixes)
+        if reconfigured or reported:
+            self._bgp.reconfigure(self._planner.config, self._planner.plan, self._layer2.links, started)
+        elif prefixes:
+            self._bgp.change(self._planner.plan, prefixes, started)
+
+    async def _tell(self, outcomes: list[Outcome], *, first: bool) -> None:
+        changed = 0
+        for outcome in outcomes:
+            for before, after in outcome.groups.values():
+                await self._report.group_changed(before, after, self._store)
+                changed += 1
+        if first:
+            plans = self._planner.group_plans.values()
+            current = frozenset((part.service, part.protocol) for plan in plans for part in plan.announced)
+            await self._report.forget_leftovers(current, self._store)
+        if changed:
+            plan = self._planner.plan
+            log.info("planned", groups=changed, prefixes=len(plan.routes), addresses=len(plan.layer2))
+        await self._write_state(draining=False)
+
+    async def _write_state(self, *, draining: bool) -> None:
+        """Tell the other nodes about this one, if that changed."""
+        facts = self._planner.config.nodes.get(self._settings.node)
+        plan = self._planner.plan
+        state = SpeakerState(
+            metadata=ObjectMeta(name=self._settings.node),
+            spec=SpeakerStateSpec(
+                node=self._settings.node,
+                instance=self._instance,
+                version=__version__,
+                mesh_addresses=tuple(str(address) for address in facts.internal_addresses) if facts else (),
+                interfaces=self._layer2.interfaces(),
+                draining=draining,
+                announced_addresses=len(plan.layer2),
+                announced_prefixes=len(plan.routes),
+            ),
+        )
+        if state != self._told:
+            await self._sink.write(state)
+            self._told = state
+
+    def _check_node(self, config: Config) -> None:
+        node = self._settings.node
+        if node in config.nodes:
+            self._readiness.met("node")
+        else:
+            known = ", ".join(sorted(config.nodes)) or "none"
+            self._readiness.unmet("node", f'there is no Node "{node}"; --node must be one of: {known}')
+
+    async def _remind(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.recomputation_interval_s)
+            self.feed.put(Recompute())
+
+    async def _hand_over(self) -> None:
+        """Give the layer-2 addresses to the other nodes; wait until each has a new owner, or for the limit."""
+        waiting = set(self._layer2.held)
+        log.info("handing over", addresses=len(waiting))
+        await self._write_state(draining=True)
+        self._layer2.client.leave()
+        if not self._layer2.client.connected:
+            return
+        deadline = time.monotonic() + HANDOVER_LIMIT_S
+        while waiting and (left := deadline - time.monotonic()) > 0:
+            for item in await self.feed.batch(left):
+                if isinstance(item, responder_api.Released):
+                    waiting.discard(item.address)
+        log.info("handed over", addresses_without_new_owner=sorted(waiting))
+
+
+async def run(settings: SpeakerSettings) -> int:
+    """Run a node's speaker over a folder of manifests until SIGTERM; returns the exit status."""
+    metrics = Metrics(SPEAKER_METRICS)
+    readiness = Readiness("node lock", "first list", "node", "responder", "frr")
+    if settings.metrics_port:
+        serve("0.0.0.0", settings.metrics_port, metrics, readiness)
+    if settings.health_port:
+        serve("127.0.0.1", settings.health_port, metrics, readiness)
+    speaker = Speaker(settings, ManifestsSink(settings.state), metrics, readiness)
+    speaker.feed.stop_on_signals()
+    log.info("speaker started", node=settings.node, source=str(settings.source), state=str(settings.state))
+
+    def waiting() -> None:
+        reason = f"another speaker of node {settings.node} runs here; this one waits for its end"
+        readiness.unmet("node lock", reason)
+        log.warning("waiting", node=settings.node, reason=reason)
+
+    async with node_lock.hold(settings.node, waiting):
+        readiness.met("node lock")
+        await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace))
+    log.info("speaker stopped", node=settings.node)
+    return 0

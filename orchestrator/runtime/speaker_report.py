@@ -1,0 +1,139 @@
+"""
+What a speaker tells the world about its announcements: statuses, events, metrics; only when something changed.
+
+ServiceL2Status and ServiceBGPStatus get names made from the Service and the node, so a lost deletion is overwritten
+instead of left behind.
+"""
+
+from collections import Counter
+from hashlib import sha256
+
+from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, Protocol
+from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.resources import metallb
+from orchestrator.resources.kinds import ref_of
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.sources.interface import EventType, ObjectEvent, Sink
+
+COMPONENT = "metallb-speaker"
+EMPTY = GroupPlan()
+
+
+def status_name(prefix: str, service: ObjectKey, node: str) -> str:
+    """Return the name of the status object of a Service on a node; `prefix` is `l2` or `bgp` (contract 1.8, 1.9)."""
+    return f"{prefix}-{sha256(f'{service}@{node}'.encode()).hexdigest()[:12]}"
+
+
+class SpeakerReport:
+    """Statuses, events and metrics of one node's announcements."""
+
+    def __init__(self, node: str, namespace: str, sink: Sink, metrics: Metrics) -> None:
+        self._node = node
+        self._namespace = namespace
+        self._sink = sink
+        self._metrics = metrics
+        self._declined: Counter[tuple[str, str]] = Counter()
+
+    async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
+        """Tell what differs between two plans of one group."""
+        self._count_declined(before.declined, after.declined)
+        old = {(part.service, part.protocol): part for part in before.announced}
+        new = {(part.service, part.protocol): part for part in after.announced}
+        for key in sorted(old.keys() - new.keys(), key=lambda item: (item[0], item[1].value)):
+            await self._withdrawn(old[key])
+        for key in sorted(new, key=lambda item: (item[0], item[1].value)):
+            if old.get(key) != new[key]:
+                await self._announced(old.get(key), new[key], store)
+
+    async def forget_leftovers(self, current: frozenset[tuple[ObjectKey, Protocol]], store: ObjectStore) -> None:
+        """Remove status objects of this node that an earlier speaker left behind."""
+        held: list[metallb.ServiceL2Status | metallb.ServiceBGPStatus] = [
+            *store.l2_statuses.values(),
+            *store.bgp_statuses.values(),
+        ]
+        for obj in held:
+            protocol = Protocol.LAYER2 if isinstance(obj, metallb.ServiceL2Status) else Protocol.BGP
+            service = ObjectKey(obj.status.service_namespace, obj.status.service_name)
+            if obj.status.node == self._node and (service, protocol) not in current:
+                await self._sink.delete(ref_of(obj))
+
+    async def _announced(self, old: Announced | None, new: Announced, store: ObjectStore) -> None:
+        if old is not None:
+            self._forget_metrics(old)
+        for address in new.addresses:
+            self._metrics.set(
+                Name.ANNOUNCED,
+                1,
+                service=str(new.service),
+                protocol=new.protocol.value,
+                node=self._node,
+                ip=str(address),
+            )
+        await self._sink.write(self._status(new))
+        if new.protocol is Protocol.LAYER2:
+            await self._delete_other_owners(new.service, store)
+        if old is None:
+            await self._sink.record(
+                ObjectEvent(
+                    ref=ObjectRef("Service", new.service.namespace, new.service.name),
+                    type=EventType.NORMAL,
+                    reason="nodeAssigned",
+                    message=f'announcing from node "{self._node}" with protocol "{new.protocol.value}"',
+                    component=COMPONENT,
+                )
+            )
+
+    async def _withdrawn(self, old: Announced) -> None:
+        self._forget_metrics(old)
+        await self._sink.delete(ref_of(self._status(old)))
+
+    async def _delete_other_owners(self, service: ObjectKey, store: ObjectStore) -> None:
+        """The owner removes what other nodes said of the Service before (contract 4.7): a dead node cannot."""
+        for node in sorted(store.speakers.keys() - {self._node}):
+            key = ObjectKey(self._namespace, status_name("l2", service, node))
+            if key in store.l2_statuses:
+                await self._sink.delete(ObjectRef("ServiceL2Status", *key))
+
+    def _status(self, part: Announced) -> metallb.ServiceL2Status | metallb.ServiceBGPStatus:
+        namespace, name = part.service
+        labels = {
+            "metallb.io/node": self._node,
+            "metallb.io/service-name": name,
+            "metallb.io/service-namespace": namespace,
+        }
+        prefix = "l2" if part.protocol is Protocol.LAYER2 else "bgp"
+        metadata = ObjectMeta(
+            name=status_name(prefix, part.service, self._node), namespace=self._namespace, labels=labels
+        )
+        if part.protocol is Protocol.LAYER2:
+            interfaces = tuple(metallb.InterfaceInfo(name=each) for each in part.interfaces or ())
+            return metallb.ServiceL2Status(
+                metadata=metadata,
+                status=metallb.ServiceL2StatusStatus(
+                    node=self._node, service_name=name, service_namespace=namespace, interfaces=interfaces
+                ),
+            )
+        return metallb.ServiceBGPStatus(
+            metadata=metadata,
+            status=metallb.ServiceBGPStatusStatus(
+                node=self._node, service_name=name, service_namespace=namespace, peers=part.peers
+            ),
+        )
+
+    def _forget_metrics(self, part: Announced) -> None:
+        for address in part.addresses:
+            self._metrics.forget(
+                Name.ANNOUNCED,
+                service=str(part.service),
+                protocol=part.protocol.value,
+                node=self._node,
+                ip=str(address),
+            )
+
+    def _count_declined(self, before: tuple[Decline, ...], after: tuple[Decline, ...]) -> None:
+        if before == after:
+            return
+        self._declined.subtract((part.protocol.value, part.reason.value) for part in before)
+        self._declined.update((part.protocol.value, part.reason.value) for part in after)
+        self._metrics.replace(Name.DECLINED, {key: count for key, count in self._declined.items() if count})
