@@ -8,7 +8,7 @@ from msgspec import inspect
 
 from orchestrator.resources import core, rules
 from orchestrator.resources.kinds import KINDS, Kind, KubeObject
-from orchestrator.resources.meta import KubeStruct, ObjectMeta
+from orchestrator.resources.meta import ObjectMeta
 from orchestrator.resources.secret_text import SecretText
 
 # Words that YAML readers and writers disagree about are as likely as all other text.
@@ -36,7 +36,7 @@ names = st.lists(labels, min_size=1, max_size=3).map(".".join)
 durations = st.builds("{}{}".format, st.integers(0, 10**6), st.sampled_from(("ms", "s", "m", "h")))
 string_maps = st.dictionaries(texts, texts, max_size=3)
 
-FIELDS: Mapping[tuple[type[KubeStruct], str], st.SearchStrategy[Any]] = {
+FIELDS: Mapping[tuple[type, str], st.SearchStrategy[Any]] = {
     (core.ServiceSpec, "type"): st.sampled_from(rules.SERVICE_TYPES),
     (core.ServiceSpec, "external_traffic_policy"): st.sampled_from(rules.TRAFFIC_POLICIES),
     (core.ServiceSpec, "ip_family_policy"): st.sampled_from((None, *rules.FAMILY_POLICIES)),
@@ -76,7 +76,7 @@ def values(shape: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.Metadata(inner, extra_json_schema=schema):
             return durations if schema == {"examples": ["90s"]} else values(inner)
         case inspect.UnionType(types):
-            return st.one_of(values(inner) for inner in types)
+            return st.one_of(*map(values, types))
         case inspect.StructType():
             return structs(shape)
         case inspect.VarTupleType(item):

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.errors import InvalidConfig
-from orchestrator.net.bgp import LargeCommunity, StandardCommunity, community_key, parse_community
+from orchestrator.net.bgp import Community, LargeCommunity, StandardCommunity, community_key, parse_community
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,10 @@ def test_text_form_of_a_large_community_is_frrs() -> None:
 
 
 def test_standard_communities_order_as_32_bit_numbers_among_large_ones() -> None:
-    ordered = [StandardCommunity(0, 5), LargeCommunity(5, 0, 0), StandardCommunity(1, 0), LargeCommunity(65536, 0, 1)]
+    ordered: list[Community] = [
+        StandardCommunity(0, 5),
+        LargeCommunity(5, 0, 0),
+        StandardCommunity(1, 0),
+        LargeCommunity(65536, 0, 1),
+    ]
     assert sorted(ordered[::-1], key=community_key) == ordered
