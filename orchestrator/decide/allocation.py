@@ -15,7 +15,7 @@ from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.decide.space import Tenancy
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, IpFamily, family_of, parse_address
-from orchestrator.resources.core import Service
+from orchestrator.resources.core import Service, ServiceSpec
 from orchestrator.resources.meta import ObjectKey
 from orchestrator.resources.selectors import admits
 
@@ -137,7 +137,7 @@ def _families(service: Service, policy: FamilyPolicy) -> tuple[IpFamily, ...] | 
     spec = service.spec
     texts = spec.cluster_ips or ((spec.cluster_ip,) if spec.cluster_ip else ())
     if not texts:
-        return _families_without_cluster_addresses(spec.ip_families, policy)
+        return _families_without_cluster_addresses(spec, policy)
     if policy is FamilyPolicy.REQUIRE_DUAL_STACK and len(texts) < 2:
         message = (
             f"Service requires dual stack but not enough clusterips {quoted(texts)}; the cluster gives it one family"
@@ -150,12 +150,13 @@ def _families(service: Service, policy: FamilyPolicy) -> tuple[IpFamily, ...] | 
         return AllocationRefusal(RefusalReason.INVALID_CLUSTER_ADDRESSES, message)
 
 
-def _families_without_cluster_addresses(names: Sequence[str], policy: FamilyPolicy) -> tuple[IpFamily, ...]:
-    """Manifests that no API server has filled in: its defaults are taken."""
-    named = tuple(family for family in IpFamily if family.value in names)
-    if policy is FamilyPolicy.SINGLE_STACK:
-        return named[:1] or (IpFamily.IPV4,)
-    return DUAL
+def _families_without_cluster_addresses(spec: ServiceSpec, policy: FamilyPolicy) -> tuple[IpFamily, ...]:
+    """Manifests that no API server has filled in: its defaults are taken (two named families ask for both)."""
+    known = {family.value: family for family in IpFamily}
+    named = [known[name] for name in spec.ip_families if name in known]
+    if policy is not FamilyPolicy.SINGLE_STACK or (spec.ip_family_policy is None and len(set(named)) == 2):
+        return DUAL
+    return (*named, IpFamily.IPV4)[:1]
 
 
 def families_of(addresses: Sequence[IpAddress]) -> tuple[IpFamily, ...]:

@@ -1,0 +1,266 @@
+from typing import Any
+
+import pytest
+
+from orchestrator.config.model import Pool, ServiceAllocation
+from orchestrator.decide.allocation import AllocationRefusal, AllocationRequest, RefusalReason, allocate, request_of
+from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.net.addresses import IpFamily
+from orchestrator.resources.core import Service
+from tests.support.objects import ips, labeled, pool, pools, service
+
+V4, V6 = IpFamily.IPV4, IpFamily.IPV6
+
+
+def ledger(*all_pools: Pool) -> Ledger:
+    result = Ledger()
+    result.set_pools(pools(*all_pools))
+    return result
+
+
+def request(target: Service) -> AllocationRequest:
+    result = request_of(target)
+    assert isinstance(result, AllocationRequest)
+    return result
+
+
+def give(target: Ledger, wanted: Service) -> Assignment | AllocationRefusal:
+    """Allocate and hold."""
+    result = allocate(request(wanted), target)
+    if isinstance(result, Assignment):
+        target.hold(result)
+    return result
+
+
+def addresses(result: Assignment | AllocationRefusal) -> list[str]:
+    assert isinstance(result, Assignment), result
+    return [str(address) for address in result.addresses]
+
+
+def reason(result: object) -> RefusalReason:
+    assert isinstance(result, AllocationRefusal), result
+    return result.reason
+
+
+def dual(policy: str, **fields: Any) -> Service:
+    return service(cluster_ips=("10.96.0.1", "fd00::1"), ip_family_policy=policy, **fields)
+
+
+# Families -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "families"),
+    [
+        ({"cluster_ips": ("10.96.0.1",)}, (V4,)),
+        ({"cluster_ip": "fd00::1"}, (V6,)),
+        ({"cluster_ips": ("fd00::1", "10.96.0.1")}, (V4, V6)),
+        ({}, (V4,)),
+        ({"ip_families": ("IPv6",)}, (V6,)),
+        ({"ip_family_policy": "PreferDualStack"}, (V4, V6)),
+        ({"ip_family_policy": "RequireDualStack"}, (V4, V6)),
+        ({"ip_families": ("IPv6", "IPv4"), "ip_family_policy": "SingleStack"}, (V6,)),
+        ({"ip_families": ("IPv6", "IPv4")}, (V4, V6)),
+    ],
+)
+def test_families_follow_the_cluster_addresses_else_the_spec(fields: dict[str, Any], families: object) -> None:
+    assert request(service(**fields)).families == families
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"cluster_ips": ("10.96.0.1",), "ip_family_policy": "RequireDualStack"},
+            RefusalReason.NOT_ENOUGH_CLUSTER_ADDRESSES,
+        ),
+        ({"cluster_ip": "None"}, RefusalReason.INVALID_CLUSTER_ADDRESSES),
+        ({"cluster_ips": ("10.96.0.1", "10.96.0.2")}, RefusalReason.INVALID_CLUSTER_ADDRESSES),
+        ({"load_balancer_ip": "10.0.0"}, RefusalReason.INVALID_REQUEST),
+        ({"annotations": {"metallb.io/loadBalancerIPs": "10.0.0.1,10.0.0.2"}}, RefusalReason.INVALID_REQUEST),
+        (
+            {"annotations": {"metallb.io/loadBalancerIPs": "10.0.0.1"}, "load_balancer_ip": "10.0.0.1"},
+            RefusalReason.INVALID_REQUEST,
+        ),
+    ],
+)
+def test_request_that_cannot_be_understood_is_refused(fields: dict[str, Any], expected: RefusalReason) -> None:
+    assert reason(request_of(service(**fields))) is expected
+
+
+# Requested addresses --------------------------------------------------------------------------------------------------
+
+
+def test_requested_address_is_given_even_without_auto_assign() -> None:
+    target = ledger(pool("p", "10.0.0.0/24", auto_assign=False))
+    assert addresses(give(target, service(load_balancer_ip="10.0.0.7"))) == ["10.0.0.7"]
+
+
+def test_requested_pair_keeps_its_order() -> None:
+    target = ledger(pool("p", "10.0.0.0/24", "2001:db8::/120"))
+    wanted = dual("RequireDualStack", annotations={"metallb.io/loadBalancerIPs": "2001:db8::5, 10.0.0.5"})
+    assert addresses(give(target, wanted)) == ["2001:db8::5", "10.0.0.5"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected", "message"),
+    [
+        ({"load_balancer_ip": "10.9.0.1"}, RefusalReason.ADDRESS_NOT_IN_POOLS, '["10.9.0.1"] is not allowed in config'),
+        (
+            {"load_balancer_ip": "2001:db8::1"},
+            RefusalReason.FAMILY_MISMATCH,
+            'requested loadBalancer IP(s) ["2001:db8::1"] does not match the ipFamily of the service',
+        ),
+        (
+            {"load_balancer_ip": "10.0.0.1", "annotations": {"metallb.io/address-pool": "q"}},
+            RefusalReason.OTHER_POOL,
+            'requested loadBalancer IP(s) ["10.0.0.1"] is not compatible with requested address pool q',
+        ),
+        ({"annotations": {"metallb.io/address-pool": "x"}}, RefusalReason.UNKNOWN_POOL, 'unknown pool "x"'),
+        (
+            {"load_balancer_ip": "10.1.0.1"},
+            RefusalReason.POOL_NOT_FOR_SERVICE,
+            "pool q not compatible for ip assignment",
+        ),
+    ],
+)
+def test_request_that_the_pools_cannot_meet_is_refused(
+    fields: dict[str, Any], expected: RefusalReason, message: str
+) -> None:
+    closed = ServiceAllocation(namespaces=frozenset({"other"}))
+    target = ledger(pool("p", "10.0.0.0/24", "2001:db8::/120"), pool("q", "10.1.0.0/24", service_allocation=closed))
+    result = give(target, service(**fields))
+    assert reason(result) is expected
+    assert isinstance(result, AllocationRefusal)
+    assert result.message.startswith(message)
+    assert "; " in result.message
+
+
+# Pools ----------------------------------------------------------------------------------------------------------------
+
+
+def test_named_pool_ignores_auto_assign() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"), pool("q", "10.1.0.0/24", auto_assign=False))
+    assert addresses(give(target, service(annotations={"metallb.io/address-pool": "q"}))) == ["10.1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "ranges", "expected"),
+    [
+        ("PreferDualStack", ("10.0.0.0/30", "2001:db8::/126"), ["10.0.0.0", "2001:db8::"]),
+        ("PreferDualStack", ("2001:db8::/126",), ["2001:db8::"]),
+        ("RequireDualStack", ("2001:db8::/126",), None),
+        ("SingleStack", ("2001:db8::/126",), None),
+    ],
+)
+def test_named_pool_gives_what_the_policy_admits(policy: str, ranges: tuple[str, ...], expected: object) -> None:
+    result = give(ledger(pool("p", *ranges)), dual(policy, annotations={"metallb.io/address-pool": "p"}))
+    if expected is None:
+        assert reason(result) is RefusalReason.NO_AVAILABLE_ADDRESSES
+    else:
+        assert addresses(result) == expected
+
+
+def test_pinned_pools_go_by_priority_with_0_last_and_before_all_others() -> None:
+    everybody = [
+        pool("a", "10.0.0.0/32"),
+        pool("b", "10.0.1.0/32", service_allocation=ServiceAllocation(priority=0)),
+        pool("c", "10.0.2.0/32", service_allocation=ServiceAllocation(priority=20)),
+        pool("d", "10.0.3.0/32", service_allocation=ServiceAllocation(priority=10)),
+        pool("e", "10.0.4.0/32", auto_assign=False),
+    ]
+    target = ledger(*everybody)
+    given = [addresses(give(target, service(f"s{index}")))[0] for index in range(4)]
+    assert given == ["10.0.3.0", "10.0.2.0", "10.0.1.0", "10.0.0.0"]
+    assert reason(give(target, service("late"))) is RefusalReason.NO_AVAILABLE_ADDRESSES
+
+
+def test_pools_of_equal_rank_go_by_name() -> None:
+    target = ledger(pool("b", "10.0.0.0/24"), pool("a", "10.1.0.0/24"))
+    assert addresses(give(target, service())) == ["10.1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("allocation", "fits"),
+    [
+        (ServiceAllocation(), True),
+        (ServiceAllocation(namespaces=frozenset({"default"})), True),
+        (ServiceAllocation(namespaces=frozenset()), False),
+        (ServiceAllocation(service_selectors=(labeled(app="x"), labeled(app="web"))), True),
+        (ServiceAllocation(service_selectors=(labeled(app="x"),)), False),
+        (ServiceAllocation(namespaces=frozenset({"other"}), service_selectors=(labeled(app="web"),)), False),
+    ],
+)
+def test_service_allocation_needs_namespace_and_labels(allocation: ServiceAllocation, fits: bool) -> None:
+    target = ledger(pool("p", "10.0.0.0/24", service_allocation=allocation))
+    assert isinstance(give(target, service(labels={"app": "web"})), Assignment) is fits
+
+
+def test_dual_stack_comes_from_one_pool() -> None:
+    target = ledger(pool("a", "10.0.0.0/24"), pool("b", "10.1.0.0/24", "2001:db8::/120"))
+    assert addresses(give(target, dual("RequireDualStack"))) == ["10.1.0.0", "2001:db8::"]
+
+
+@pytest.mark.parametrize(("primary", "expected"), [("IPv4", "10.0.0.0"), ("IPv6", "2001:db8::")])
+def test_prefer_dual_stack_falls_back_to_the_primary_family(primary: str, expected: str) -> None:
+    target = ledger(pool("a", "10.0.0.0/24"), pool("b", "2001:db8::/120"))
+    assert addresses(give(target, dual("PreferDualStack", ip_families=(primary,)))) == [expected]
+
+
+# Sharing --------------------------------------------------------------------------------------------------------------
+
+
+def sharing(name: str, port: int, key: str = "k", **fields: Any) -> Service:
+    return service(name, ports=(port,), annotations={"metallb.io/allow-shared-ip": key}, **fields)
+
+
+def test_shared_key_with_other_port_gets_the_same_address() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"))
+    assert addresses(give(target, sharing("a", 80))) == addresses(give(target, sharing("b", 443)))
+
+
+def test_shared_key_with_same_port_gets_another_address() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"))
+    give(target, sharing("a", 80))
+    assert addresses(give(target, sharing("b", 80))) == ["10.0.0.1"]
+
+
+def test_shared_key_with_same_port_is_refused_on_a_requested_address() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"))
+    give(target, sharing("a", 80))
+    result = give(target, sharing("b", 80, load_balancer_ip="10.0.0.0"))
+    assert reason(result) is RefusalReason.PORT_IN_USE
+    assert isinstance(result, AllocationRefusal)
+    assert result.message.startswith('port TCP/80 is already in use on "10.0.0.0"')
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        sharing("b", 443, key="other"),
+        service("b", ports=(443,)),
+        sharing("b", 443, external_traffic_policy="Local", selector={"app": "b"}),
+    ],
+)
+def test_other_terms_are_refused_on_a_shared_address(other: Service) -> None:
+    target = ledger(pool("p", "10.0.0.0/32"))
+    give(target, sharing("a", 80))
+    assert reason(give(target, other)) is RefusalReason.NO_AVAILABLE_ADDRESSES
+
+
+def test_local_services_share_only_with_equal_selectors_in_one_namespace() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"))
+    local: dict[str, Any] = {"external_traffic_policy": "Local", "selector": {"app": "x"}}
+    first = addresses(give(target, sharing("a", 80, **local)))
+    assert addresses(give(target, sharing("b", 443, **local))) == first
+    assert addresses(give(target, sharing("c", 8080, namespace="other", **local))) != first
+
+
+def test_refusal_names_the_users_of_the_address() -> None:
+    target = ledger(pool("p", "10.0.0.0/24"))
+    give(target, service("a"))
+    result = give(target, service("b", load_balancer_ip="10.0.0.0"))
+    assert isinstance(result, AllocationRefusal)
+    expected = 'can\'t change sharing key for "default/b", address also in use by default/a'
+    assert result.message.startswith(expected)
+    assert ips("10.0.0.0")[0] in target.assignments[service("a").metadata.key].addresses
