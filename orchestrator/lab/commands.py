@@ -63,7 +63,7 @@ def status(name: str, *, as_json: bool) -> int:
     found = _status(Lab.find(name))
     screen = Screen()
     if as_json:
-        screen.console.print_json(msgspec.json.encode(found).decode())
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
         return 0
     screen.table(
         ("machine", "namespace", "addresses", "running", "ended"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,7 +24,8 @@ from orchestrator.lab import record
 from orchestrator.lab.steps import STEPS, Outcome, Report, Step
 from orchestrator.lab.topology import Lab
 
-PIPE_WIDTH = 140
+PIPE_WIDTH = 10_000
+"""Nothing is wrapped or cut that another program may read."""
 LOG_TAIL = 10
 FAILURES = (OrchestratorError, subprocess.SubprocessError, OSError)
 """What a step meets when the lab does not do what it should; anything else is a bug of the demo."""
@@ -35,24 +36,34 @@ class Screen(Report):
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
+        self._box = box.ROUNDED if self.console.is_terminal else None
         if not self.console.is_terminal:
             self.console = Console(highlight=False, width=PIPE_WIDTH)
 
     def title(self, text: str) -> None:
-        self.console.print(Text(f"\n{text}", style="bold cyan"))
+        self._print(Text(f"\n{text}", style="bold cyan"), indent=0)
 
-    def say(self, text: str) -> None:
-        self.console.print(Padding(Text(text), (0, 0, 0, 2)))
+    def say(self, text: str, style: str = "") -> None:
+        self._print(Text(text, style=style), indent=2)
 
     def block(self, title: str, text: str) -> None:
         self.say(f"{title}:")
-        self.console.print(Padding(Text(text.strip("\n"), style="dim"), (0, 0, 0, 4)))
+        self._print(Text(text.strip("\n"), style="dim"), indent=4)
 
     def table(self, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-        table = Table(*columns, box=box.ROUNDED if self.console.is_terminal else None, pad_edge=False)
+        table = Table(*columns, box=self._box, pad_edge=self._box is not None)
         for row in rows:
             table.add_row(*map(Text, row))
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self._print(table, indent=2)
+
+    def _print(self, what: RenderableType, indent: int) -> None:
+        padded = Padding(what, (0, 0, 0, indent), expand=False)
+        if self.console.is_terminal:
+            self.console.print(padded)
+            return
+        with self.console.capture() as captured:
+            self.console.print(padded)
+        print(*(line.rstrip() for line in captured.get().splitlines()), sep="\n", flush=True)
 
 
 def run(name: str) -> int:
@@ -83,7 +94,7 @@ def _attempt(step: Step, lab: Lab, screen: Screen) -> Outcome:
     except FAILURES as error:
         outcome = Outcome(measured=f"failed: {error}", held=False)
     mark, style = ("=>", "green") if outcome.held else ("=> DID NOT HOLD:", "bold red")
-    screen.console.print(Text(f"  {mark} {outcome.measured}", style=style))
+    screen.say(f"{mark} {outcome.measured}", style)
     return outcome
 
 

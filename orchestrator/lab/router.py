@@ -1,6 +1,7 @@
 """The lab's router: FRR's zebra, bgpd and bfdd, started by the lab with the files beside this module, and its state."""
 
 import shutil
+import socket
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,7 @@ class _Family(msgspec.Struct, frozen=True):
 
 
 def start(lab: Lab) -> None:
-    """Start the daemons; they find each other in any order (experiments 1)."""
+    """Start zebra, and the others once it answers: bfdd tries again only after 10 s if it comes first (8.4.4)."""
     folder = lab.folder.router
     if not (FRR_DAEMON_FOLDER / "bgpd").exists():
         raise StartupError(f"{FRR_DAEMON_FOLDER}/bgpd is missing; install it with `apt-get install frr`")
@@ -39,10 +40,18 @@ def start(lab: Lab) -> None:
         source = Path(str(resources.files("orchestrator.lab"))) / "router" / f"{daemon}.conf"
         shutil.copyfile(source, folder.daemon_conf(daemon))
         lab.start(f"router-{daemon}", layout.ROUTER, _command(folder, daemon))
+        if daemon == "zebra":
+            probes.until(lambda: _answers(folder, "zebra"), "the router's zebra")
+
+
+def _answers(folder: RunFolder, daemon: str) -> bool:
+    """Whether the daemon takes connections: it has read its configuration, and zebra serves the others."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as vty:
+        return vty.connect_ex(str(folder.vty(daemon))) == 0
 
 
 def _command(folder: RunFolder, daemon: str) -> list[str]:
-    options = {"bfdd": ["--bfdctl", str(folder.path / "bfdd.sock")], "zebra": ["-s", "4000000"]}
+    options = {"bfdd": ["--bfdctl", str(folder.path / "bfdd.sock")], "zebra": ["-s", "90000000"]}
     return [
         *(str(FRR_DAEMON_FOLDER / daemon), "-f", str(folder.daemon_conf(daemon))),
         *("-i", str(folder.path / f"{daemon}.pid"), "-z", str(folder.zserv), "--vty_socket", str(folder.path)),
