@@ -1,0 +1,84 @@
+from ipaddress import ip_network
+
+from orchestrator.decide.node_plan import GroupPlan, Layer2Address, Route, RouteAttributes, RoutePolicy, Seniority
+from orchestrator.decide.plan_sum import PlanChange, PlanSum
+from orchestrator.net.bgp import StandardCommunity
+from tests.support.objects import ips, key
+
+A, B = key("a"), key("b")
+NET = ip_network("10.0.0.0/24")
+RED, BLUE = StandardCommunity(65000, 1), StandardCommunity(65000, 2)
+OLD: Seniority = (False, "2026-01-01T00:00:00Z", A)
+YOUNG: Seniority = (False, "2026-01-02T00:00:00Z", B)
+
+
+def route(*communities: StandardCommunity, local_pref: int = 0, peer: str = "p") -> Route:
+    attributes = RouteAttributes(local_pref=local_pref, communities=communities)
+    return Route(prefix=NET, policy=RoutePolicy(per_peer=((peer, attributes),)))
+
+
+def group(*routes: Route, seniority: Seniority = OLD, address: str | None = None) -> GroupPlan:
+    layer2 = () if address is None else (Layer2Address(address=ips(address)[0]),)
+    return GroupPlan(routes=routes, layer2=layer2, seniority=seniority)
+
+
+def test_change_names_what_differs() -> None:
+    total = PlanSum()
+    change = total.replace(A, group(route(), address="10.0.0.1"))
+    assert change == PlanChange(prefixes=frozenset({NET}), addresses=frozenset(ips("10.0.0.1")))
+    assert total.plan.routes == {NET: route()}
+    assert total.replace(A, group(route(), address="10.0.0.1")) == PlanChange()
+    assert total.groups[A] == group(route(), address="10.0.0.1")
+
+
+def test_group_that_is_gone_is_withdrawn() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(), address="10.0.0.1"))
+    assert total.replace(A, None).prefixes == {NET}
+    assert not total.plan.routes
+    assert not total.plan.layer2
+    assert total.replace(A, None) == PlanChange()
+
+
+def test_policies_of_groups_that_share_a_prefix_are_united() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(RED)))
+    total.replace(B, group(route(BLUE), seniority=YOUNG))
+    assert total.plan.routes[NET] == route(RED, BLUE)
+    assert total.replace(A, None).prefixes == {NET}
+    assert total.plan.routes[NET] == route(BLUE)
+
+
+def test_prefix_that_another_group_keeps_does_not_change() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(RED)))
+    total.replace(B, group(route(RED), seniority=YOUNG))
+    assert total.replace(B, None) == PlanChange()
+
+
+def test_of_two_preferences_at_one_peer_the_older_group_has_its_own() -> None:
+    total = PlanSum()
+    total.replace(B, group(route(BLUE, local_pref=2), seniority=YOUNG))
+    total.replace(A, group(route(RED, local_pref=1)))
+    assert total.plan.routes[NET] == route(RED, local_pref=1)
+
+
+def test_younger_group_still_adds_other_peers() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(local_pref=1, peer="p")))
+    total.replace(B, group(route(local_pref=2, peer="q"), seniority=YOUNG))
+    assert [peer for peer, _ in total.plan.routes[NET].policy.per_peer] == ["p", "q"]
+
+
+def test_address_stays_while_a_group_is_joined() -> None:
+    total = PlanSum()
+    total.replace(B, group(address="10.0.0.1"))
+    assert total.replace(A, group(address="10.0.0.1")) == PlanChange()
+    assert total.replace(B, None) == PlanChange()
+    assert list(total.plan.layer2) == list(ips("10.0.0.1"))
+
+
+def test_changes_add_up() -> None:
+    one = PlanChange(prefixes=frozenset({NET}))
+    other = PlanChange(addresses=frozenset(ips("10.0.0.1")))
+    assert one.union(other) == PlanChange(prefixes=frozenset({NET}), addresses=frozenset(ips("10.0.0.1")))
