@@ -71,7 +71,9 @@ def read_documents(text: str) -> Iterator[Document]:
     try:
         yield from builder.documents()
     except yaml.YAMLError as error:
-        raise Unreadable(*_explain(error)) from None
+        line, message = _explain(error)
+        # libyaml finds out about a missing bracket on the line after the last.
+        raise Unreadable(min(line, text.rstrip().count("\n") + 1), message) from None
     finally:
         builder.dispose()
 

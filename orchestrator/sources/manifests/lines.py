@@ -17,16 +17,15 @@ class Lines:
         self._documents: list[yaml.Node | None] = list(yaml.compose_all(text, Loader=_Composer))
 
     def line(self, document: int, path: str) -> int:
-        """Return the line of a field, or of the nearest part above it that is there."""
+        """Return the line of a field's key, or of the nearest part above it that is there."""
         node = self._documents[document]
-        line = 1
-        for step in ("", *_steps(path)):
-            if step:
-                node = _child(node, step)
-            if node is None:
+        line = node.start_mark.line if node is not None else 0
+        for step in _steps(path):
+            found = _child(node, step)
+            if found is None:
                 break
-            line = node.start_mark.line + 1
-        return line
+            line, node = found
+        return line + 1
 
 
 class _Composer(yaml.CSafeLoader):
@@ -45,10 +44,11 @@ def _steps(path: str) -> Iterator[str]:
         yield match[1] or match[2]
 
 
-def _child(node: yaml.Node | None, step: str) -> yaml.Node | None:
+def _child(node: yaml.Node | None, step: str) -> tuple[int, yaml.Node] | None:
+    """The line of a key or entry, from 0, and the value there."""
     if isinstance(node, yaml.MappingNode):
-        return next((value for key, value in node.value if key.value == step), None)
+        return next(((key.start_mark.line, value) for key, value in node.value if key.value == step), None)
     if isinstance(node, yaml.SequenceNode) and step.isdigit() and int(step) < len(node.value):
-        child: yaml.Node = node.value[int(step)]
-        return child
+        child = node.value[int(step)]
+        return child.start_mark.line, child
     return None

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 
 from orchestrator.errors import InvalidConfig
@@ -48,4 +50,4 @@ def test_standard_communities_order_as_32_bit_numbers_among_large_ones() -> None
         StandardCommunity(1, 0),
         LargeCommunity(65536, 0, 1),
     ]
-    assert sorted(ordered[::-1], key=community_key) == ordered
+    assert all(sorted(mixed, key=community_key) == ordered for mixed in permutations(ordered))
