@@ -29,14 +29,11 @@ def lan() -> Iterator[tuple[Namespace, Namespace]]:
 async def test_table_survives_its_speaker(lan: tuple[Namespace, Namespace], tmp_path: Path) -> None:
     namespace, client = lan
     async with responder(namespace, tmp_path, "node") as node:
-        other = ResponderClient(tmp_path / "responder.sock", lambda _: None)
         node.send(OURS)
         await node.next(TableApplied)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(other.run())
-            await node.next(Disconnected)
-            running.cancel()
-        assert answers(client, OURS)
+        await node.disconnect()
+        assert answers(client, OURS, count=3)
+        assert node.process.poll() is None
 
 
 async def test_newest_speaker_wins(lan: tuple[Namespace, Namespace], tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ class Node:
     client: ResponderClient
     events: "asyncio.Queue[ResponderEvent]" = field(default_factory=asyncio.Queue)
     number: int = 0
+    connection: "asyncio.Task[None] | None" = None
+
+    async def disconnect(self) -> None:
+        """Stop the speaker's client for good."""
+        assert self.connection is not None, "responders are made by `responder`"
+        self.connection.cancel()
+        await asyncio.wait([self.connection])
 
     def send(self, *addresses: str, peers: dict[str, str] | None = None, **settings: object) -> int:
         """Send a table with these addresses on all interfaces; `peers` are other nodes' addresses."""
@@ -103,9 +110,9 @@ async def responder(namespace: Namespace, folder: Path, name: str) -> AsyncItera
     node = Node(name, namespace, folder, process, client, events)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(client.run())
+            node.connection = tasks.create_task(client.run())
             yield node
-            running.cancel()
+            node.connection.cancel()
     finally:
         node.process.terminate()
         try:
