@@ -21,7 +21,7 @@ from rich.text import Text
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab import record
-from orchestrator.lab.steps import STEPS, Outcome, Report, Step
+from orchestrator.lab.steps import STEPS, Outcome, Report, Step, duration
 from orchestrator.lab.topology import Lab
 
 PIPE_WIDTH = 10_000
@@ -72,8 +72,9 @@ def run(name: str) -> int:
     outcomes: list[Outcome] = []
     began = time.monotonic()
     with record.exclusive(name), _ending_on_signals():
-        lab = Lab.up(name)
         try:
+            lab = Lab.up(name)
+            screen.say(f"{len(lab.machines)} network namespaces wired in {duration(time.monotonic() - began)}")
             for number, step in enumerate(STEPS, start=1):
                 screen.title(f"{number}. {step.shown}")
                 outcomes.append(_attempt(step, lab, screen))
@@ -83,7 +84,7 @@ def run(name: str) -> int:
                 _explain(lab, screen)
         finally:
             with _deaf():
-                lab.down()
+                record.clear(name)
     _summarize(screen, outcomes, time.monotonic() - began)
     return 0 if len(outcomes) == len(STEPS) and all(outcome.held for outcome in outcomes) else 1
 

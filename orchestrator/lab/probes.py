@@ -131,6 +131,10 @@ class Stream:
         """The answered request that ended first."""
         return next((request for request in self.requests if request.answer), None)
 
+    def lasted_s(self, instant: float) -> float:
+        """Seconds from `instant` to the sending of the latest request that has been answered or given up."""
+        return max((request.started for request in self.requests), default=instant) - instant
+
     def is_steady_since(self, instant: float, duration_s: float) -> bool:
         """Whether requests sent after `instant` were all answered during the last `duration_s`, and there were some."""
         horizon = time.monotonic() - self.limit_s - duration_s

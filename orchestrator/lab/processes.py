@@ -12,7 +12,7 @@ def start_all(lab: Lab) -> None:
     router.start(lab)
     for node in layout.NODES:
         start_node(lab, node.name)
-    lab.start("controller", layout.CONTROL, [*_ferrule("controller"), *_folders(lab)])
+    start_controller(lab)
     start_datapath(lab)
     for node in layout.NODES:
         start_endpoint(lab, node.endpoint)
@@ -20,9 +20,20 @@ def start_all(lab: Lab) -> None:
 
 def start_node(lab: Lab, node: str) -> None:
     """Supervisor and speaker of a node; the supervisor starts daemons and responder."""
-    run = ["--run", str(lab.folder.run(node).path), "--node", node]
-    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), *run])
-    lab.start(f"speaker-{node}", node, [*_ferrule("speaker"), *run, *_folders(lab)])
+    start_supervisor(lab, node)
+    start_speaker(lab, node)
+
+
+def start_supervisor(lab: Lab, node: str) -> None:
+    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), *_run(lab, node)])
+
+
+def start_speaker(lab: Lab, node: str) -> None:
+    lab.start(f"speaker-{node}", node, [*_ferrule("speaker"), *_run(lab, node), *_folders(lab)])
+
+
+def start_controller(lab: Lab) -> None:
+    lab.start("controller", layout.CONTROL, [*_ferrule("controller"), *_folders(lab)])
 
 
 def start_datapath(lab: Lab) -> None:
@@ -40,6 +51,10 @@ def start_endpoint(lab: Lab, endpoint: EndpointHost) -> None:
 
 def _ferrule(command: str) -> list[str]:
     return [sys.executable, "-m", "orchestrator", command]
+
+
+def _run(lab: Lab, node: str) -> list[str]:
+    return ["--run", str(lab.folder.run(node).path), "--node", node]
 
 
 def _folders(lab: Lab) -> list[str]:
