@@ -1,0 +1,73 @@
+import base64
+from ipaddress import ip_address
+
+import msgspec
+import pytest
+
+from orchestrator.decide.node_plan import Layer2Address
+from orchestrator.errors import InvalidConfig
+from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
+from orchestrator.fsm.liveness import Timing
+from orchestrator.fsm.orders import MeshOrders, Orders, parse_table
+from orchestrator.fsm.responder_api import Entry, PeerNode, Table
+from orchestrator.resources.secret_text import SecretText
+
+TABLE = Table(
+    number=5,
+    node="a",
+    entries=(Entry("192.0.2.10", ("eth0",)), Entry("2001:db8::10")),
+    peers=(PeerNode("b", ("192.0.2.2", "2001:db8::2")),),
+    key_base64=SecretText(base64.b64encode(b"key").decode()),
+    port=7000,
+    interval_ms=250,
+    hold_s=5,
+)
+
+
+def test_table_is_parsed() -> None:
+    assert parse_table(TABLE, "a") == Orders(
+        number=5,
+        entries=(
+            Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)),
+            Layer2Address(address=ip_address("2001:db8::10")),
+        ),
+        excluded=exclusion(DEFAULT_EXCLUSIONS),
+        mesh=MeshOrders(
+            peers=(("b", ip_address("192.0.2.2")),),
+            key=b"key",
+            port=7000,
+            timing=Timing(interval_s=0.25, hold_s=5),
+        ),
+    )
+
+
+def test_empty_list_excludes_nothing() -> None:
+    assert parse_table(msgspec.structs.replace(TABLE, exclude=()), "a").excluded is None
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"node": "b"}, '"b"'),
+        ({"entries": (Entry("192.0.2.300"),)}, "192.0.2.300"),
+        ({"peers": (PeerNode("b", ("nowhere",)),)}, "nowhere"),
+        ({"peers": (PeerNode("b", ()),)}, '"b"'),
+        ({"peers": (PeerNode("", ("192.0.2.2",)),)}, "node name"),
+        ({"peers": (PeerNode("b" * 256, ("192.0.2.2",)),)}, "node name"),
+        ({"exclude": ("(",)}, "regular expression"),
+        ({"key_base64": SecretText("!")}, "base64"),
+        ({"port": 0}, "port 0"),
+        ({"port": 65536}, "port 65536"),
+        ({"interval_ms": 1}, "interval_ms 1"),
+        ({"hold_s": -1.0}, "hold_s -1.0"),
+    ],
+)
+def test_what_cannot_be_used_is_named(change: dict[str, object], named: str) -> None:
+    with pytest.raises(InvalidConfig, match=named.replace("(", r"\(")):
+        parse_table(msgspec.structs.replace(TABLE, **change), "a")
+
+
+def test_bad_key_is_not_shown() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse_table(msgspec.structs.replace(TABLE, key_base64=SecretText("hush!")), "a")
+    assert "hush" not in str(caught.value)
