@@ -6,6 +6,7 @@ and reports the end. The list of children on disk is written after each start an
 """
 
 import asyncio
+import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,8 +84,10 @@ class Children:
             case Start(program):
                 life = self._lives[program.name] = Life()
                 self._tasks.create_task(self._live(life, program), name=program.name)
-            case End(name):
+            case End(name) if name in self._lives:
                 self._lives[name].end_wanted.set()
+            case End():
+                return  # it has just ended by itself, and Died is on its way
             case _:
                 assert_never(action)
 
@@ -109,7 +112,8 @@ class Children:
     async def _watch(self, life: Life, process: ChildProcess, recipe: Recipe, began: float) -> None:
         self._write_record()
         name, pid = process.identity.name, process.identity.pid
-        log.info("process started", daemon=name, pid=pid, command=" ".join(recipe.command))
+        log.info("process started", daemon=name, pid=pid)
+        log.debug("command line", daemon=name, pid=pid, command=shlex.join(recipe.command))
         async with asyncio.TaskGroup() as tasks:
             asking = tasks.create_task(self._ask(name, recipe, began))
             ending = tasks.create_task(_end_on_demand(life, process, recipe.limit_s))

@@ -28,7 +28,7 @@ MOVE_S = 0.3
 SENT_LIMIT_S = 1.0
 WRITE_S = 0.05
 """From bgpd's empty queue to octets on the wire."""
-LEAVE_LIMIT_S = 3.0
+LEAVE_LIMIT_S = 2.0
 
 
 class Follow(Enum):
@@ -63,6 +63,8 @@ async def leave(vty: Path, follow: Follow) -> None:
 
 
 async def _withdraw_gently(client: VtyClient) -> None:
+    if not farewell.withdraw(await _running(client)):
+        return
     await _configure(client, farewell.graceful_shutdown)
     await asyncio.sleep(MOVE_S)
     withdrawn = await _configure(client, farewell.withdraw)

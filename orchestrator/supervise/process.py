@@ -51,34 +51,38 @@ class Output(Enum):
 class ChildProcess:
     """A running child. `wait` must be awaited once, by one task: it also forwards the output."""
 
-    def __init__(self, identity: Identity, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, identity: Identity, process: asyncio.subprocess.Process, output: int | None) -> None:
         self.identity = identity
         self._process = process
+        self._output = output
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], output: Output) -> Self:
-        """Raises DaemonError if the program cannot be executed."""
-        pipe = asyncio.subprocess.PIPE if output is Output.FORWARDED else None
+        """
+        Raises DaemonError if the program cannot be executed.
+
+        The pipe is our own: asyncio's `wait` would also wait for the end of one that it made (Python 3.11).
+        """
+        reading, writing = os.pipe() if output is Output.FORWARDED else (None, None)
         try:
             process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=pipe,
-                stderr=asyncio.subprocess.STDOUT if pipe else None,
-                start_new_session=True,
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=writing, stderr=writing, start_new_session=True
             )
         except OSError as error:
+            _close(reading)
             raise DaemonError(name, "start", f"{error.filename or command[0]}: {error.strerror}") from error
+        finally:
+            _close(writing)
         started = start_time(process.pid)
-        return cls(Identity(name=name, pid=process.pid, start_time=started or 0), process)
+        return cls(Identity(name=name, pid=process.pid, start_time=started or 0), process, reading)
 
     async def wait(self, on_line: Callable[[str], None]) -> int:
         """Return the exit status (negative: the signal) once the process has ended; `on_line` gets each line."""
         async with asyncio.TaskGroup() as tasks:
-            reading = tasks.create_task(self._forward(on_line))
+            forwarding = tasks.create_task(self._forward(on_line))
             status = await self._process.wait()
-            await asyncio.wait([reading], timeout=DRAIN_LIMIT_S)
-            reading.cancel()
+            await asyncio.wait([forwarding], timeout=DRAIN_LIMIT_S)
+            forwarding.cancel()
         return status
 
     async def end(self, limit_s: float) -> None:
@@ -96,9 +100,22 @@ class ChildProcess:
             os.killpg(self.identity.pid, number)
 
     async def _forward(self, on_line: Callable[[str], None]) -> None:
-        if self._process.stdout is not None:
-            async for line in _lines(self._process.stdout):
+        if self._output is None:
+            return
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(self._output, "rb", buffering=0)
+        )
+        try:
+            async for line in _lines(stream):
                 on_line(line)
+        finally:
+            transport.close()
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

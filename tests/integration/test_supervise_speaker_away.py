@@ -66,7 +66,11 @@ async def test_last_documents_are_used_when_no_speaker_comes(pair: tuple[Node, R
     node, router = pair
     node.write(bgpd=NODE_BGPD)
     supervised = node.supervise("--stale-after", "31")
-    wait_until(lambda: bool(supervised.logged("the last documents are used")), "documents used", deadline_s=45)
+    wait_until(
+        lambda: bool(supervised.logged("no demand of a speaker, the last documents are used")),
+        "documents used",
+        deadline_s=45,
+    )
     await until(router.has_route, "route at the router")
     await until(lambda: "graceful-shutdown" in router.log(), "GSHUT, as nobody confirms the routes")
 

@@ -1,0 +1,66 @@
+"""How each supervised program is started, known to be ready, and cleared away: the responder and FRR's daemons."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from orchestrator.apply.vty import VtyClient
+from orchestrator.errors import NotReady
+from orchestrator.fsm.supervision import Program
+from orchestrator.runtime.children import Recipe
+from orchestrator.settings import SupervisorSettings
+from orchestrator.supervise import frr
+from orchestrator.supervise.process import Output
+
+RESPONDER = Program(name="responder")
+DAEMON_LIMIT_S = 1.0
+"""Between TERM and KILL; FRR's daemons need 20 ms."""
+RESPONDER_LIMIT_S = 2.0
+"""It hands its addresses over first, which takes up to 1 s."""
+
+
+def recipe(settings: SupervisorSettings, installation: frr.Installation, program: Program) -> Recipe:
+    return _responder(settings) if program == RESPONDER else _daemon(settings, installation, program)
+
+
+def _responder(settings: SupervisorSettings) -> Recipe:
+    """Its output needs no forwarding: it writes our log lines itself."""
+    socket = settings.run.responder_socket
+    flags = ("--run", str(settings.run.path), "--node", settings.node, "--log-level", settings.log_level)
+    return Recipe(
+        command=(sys.executable, "-m", "orchestrator", "respond", *flags),
+        output=Output.INHERITED,
+        limit_s=RESPONDER_LIMIT_S,
+        prepare=partial(socket.unlink, missing_ok=True),
+        probe=partial(_exists, socket),
+        clear=lambda _pid: socket.unlink(missing_ok=True),
+    )
+
+
+def _daemon(settings: SupervisorSettings, installation: frr.Installation, program: Program) -> Recipe:
+    vty = settings.run.vty(program.name)
+    return Recipe(
+        command=frr.command(installation, program),
+        output=Output.FORWARDED,
+        limit_s=DAEMON_LIMIT_S,
+        prepare=partial(_prepare_daemon, settings, program.name),
+        probe=partial(_answers, program.name, vty),
+        clear=partial(frr.clear_scratch, program.name),
+    )
+
+
+def _prepare_daemon(settings: SupervisorSettings, name: str) -> None:
+    settings.run.vty(name).unlink(missing_ok=True)
+    frr.write_start_file(settings.run, name)
+
+
+async def _answers(name: str, vty: Path) -> None:
+    """Raises NotReady while the daemon reads its document: it answers when that is in force."""
+    client = await VtyClient.connect(name, vty, patience_s=0.0)
+    client.close()
+
+
+async def _exists(socket: Path) -> None:
+    """A connection would be taken for a speaker's; the file is enough, as a stale one was removed before the start."""
+    if not socket.exists():
+        raise NotReady(f"{socket} is not there yet")
