@@ -15,6 +15,8 @@ TIMING = Timing(interval_s=0.1, hold_s=2.0)
 STEP_S = 0.02
 """Resolution of the simulation; a heartbeat arrives in the step in which it is sent."""
 
+SIMULATION = settings(max_examples=40, deadline=None)
+
 Link = Callable[[str, str], bool]
 """Whether a heartbeat from one node to another arrives."""
 
@@ -93,13 +95,14 @@ def clusters(draw: st.DrawFn, smallest: int = 2) -> Cluster:
     return cluster
 
 
+@SIMULATION
 @given(clusters())
 def test_all_agree_soon_after_the_start(cluster: Cluster) -> None:
     cluster.run(0.3)
     assert cluster.alive() == {cluster.names}
 
 
-@settings(max_examples=40)
+@SIMULATION
 @given(clusters(), st.data())
 def test_killed_nodes_are_dead_to_all_and_come_back_after_the_hold(cluster: Cluster, data: st.DataObject) -> None:
     cluster.run(0.3)
@@ -117,7 +120,7 @@ def test_killed_nodes_are_dead_to_all_and_come_back_after_the_hold(cluster: Clus
     assert cluster.alive() == {cluster.names}
 
 
-@settings(max_examples=40)
+@SIMULATION
 @given(clusters(), st.data())
 def test_three_lost_heartbeats_in_a_row_flap_nobody(cluster: Cluster, data: st.DataObject) -> None:
     cluster.run(0.3)
@@ -134,7 +137,7 @@ def test_three_lost_heartbeats_in_a_row_flap_nobody(cluster: Cluster, data: st.D
         assert cluster.alive() == {cluster.names}
 
 
-@settings(max_examples=40)
+@SIMULATION
 @given(clusters(smallest=3), st.data())
 def test_broken_network_heals_without_a_hold(cluster: Cluster, data: st.DataObject) -> None:
     cluster.run(0.3)
@@ -149,7 +152,7 @@ def test_broken_network_heals_without_a_hold(cluster: Cluster, data: st.DataObje
         assert cluster.alive() == {cluster.names}
 
 
-@settings(max_examples=40)
+@SIMULATION
 @given(clusters(), st.data())
 def test_somebody_is_always_alive(cluster: Cluster, data: st.DataObject) -> None:
     """Whatever restarts and is cut off: every running node sees somebody who may own addresses."""
