@@ -7,21 +7,27 @@ from typing import NoReturn
 import msgspec
 
 from orchestrator.errors import StartupError
-from orchestrator.lab import layout, namespaces, objects, record, steps, topology
+from orchestrator.lab import layout, namespaces, objects, probes, record, steps, topology
 from orchestrator.lab.demo import Screen
 from orchestrator.lab.topology import Lab
 
 SHELL = ("bash", "--norc")
+WITH_HEALTH_PORT = frozenset({layout.CONTROL, *(node.name for node in layout.NODES)})
 
 
 class MachineStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """A machine: its network namespace, its addresses, and the processes that the lab started on it, if they run."""
+    """
+    A machine: its network namespace, its addresses, and the processes that the lab started on it.
+
+    `unready` are the reasons that its speaker or controller gives for not being ready; None where neither should run.
+    """
 
     name: str
     namespace: str
     addresses: tuple[str, ...]
     running: tuple[str, ...]
     ended: tuple[str, ...]
+    unready: tuple[str, ...] | None
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,9 +72,9 @@ def status(name: str, *, as_json: bool) -> int:
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
         return 0
     screen.table(
-        ("machine", "namespace", "addresses", "running", "ended"),
+        ("machine", "namespace", "addresses", "running", "ended", "ready"),
         [
-            (one.name, one.namespace, " ".join(one.addresses), " ".join(one.running), " ".join(one.ended))
+            (one.name, one.namespace, *map(" ".join, (one.addresses, one.running, one.ended)), _readiness(one))
             for one in found.machines
         ],
     )
@@ -111,4 +117,11 @@ def _machine_status(lab: Lab, machine: str) -> MachineStatus:
         addresses=tuple(namespaces.addresses(namespace, layout.UPLINK)),
         running=tuple(f"{one.identity.name}({one.identity.pid})" for one in here if one.is_running),
         ended=tuple(one.identity.name for one in here if not one.is_running),
+        unready=tuple(probes.unready(namespace)) if machine in WITH_HEALTH_PORT else None,
     )
+
+
+def _readiness(machine: MachineStatus) -> str:
+    if machine.unready is None:
+        return ""
+    return f"no: {'; '.join(machine.unready)}" if machine.unready else "yes"

@@ -1,16 +1,18 @@
 """
 Who is in the lab and which addresses they have; all ranges are for documentation (RFC 5737, RFC 3849) or private.
 
-    client ---- router ====== lan (a switch) ====== node-a   node-b   node-c
-    198.51.100.10    .254      192.0.2.0/24          .11      .12      .13
-                                   |                  |        |        |
-                               neighbor .100         ep-a     ep-b     ep-c    10.244.{1,2,3}.10
-
 Each machine is a network namespace. `control` has no cable: the controller and the datapath read and write files only.
 """
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+
+PICTURE = """
+client ---- router ====== lan (a switch) ====== node-a   node-b   node-c
+198.51.100.10    .254      192.0.2.0/24          .11      .12      .13
+                               |                  |        |        |
+                           neighbor .100         ep-a     ep-b     ep-c    10.244.{1,2,3}.10
+"""
 
 SWITCH, ROUTER, CLIENT, NEIGHBOR, CONTROL = "switch", "router", "client", "neighbor", "control"
 

@@ -311,7 +311,11 @@ def _in_thread(action: Callable[[], Result]) -> Result:
 
     thread = threading.Thread(target=work, name="namespace")
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except BaseException:  # Ctrl-C: what was begun is finished before anybody cleans up
+        thread.join()
+        raise
     if errors:
         raise errors[0]
     return results[0]

@@ -19,6 +19,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from orchestrator.errors import NotReady
 from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
+from orchestrator.settings import HEALTH_PORT
 
 Result = TypeVar("Result")
 
@@ -82,6 +83,23 @@ def _get(address: str, port: int, limit_s: float) -> Request:
     finally:
         connection.close()
     return Request(started=started, ended=time.monotonic(), answer=answer)
+
+
+def unready(machine: Namespace) -> list[str]:
+    """What keeps the process with a health port on a machine from being ready, line by line; empty if it is."""
+
+    def ask() -> list[str]:
+        connection = http.client.HTTPConnection("127.0.0.1", HEALTH_PORT, timeout=REQUEST_LIMIT_S)
+        try:
+            connection.request("GET", "/readyz")
+            lines = connection.getresponse().read().decode(errors="replace").splitlines()
+        except (OSError, http.client.HTTPException) as error:
+            return [f"no answer: {error}"]
+        finally:
+            connection.close()
+        return [line for line in lines if not line.endswith(": ok")]
+
+    return machine.inside(ask)
 
 
 def spread(requests: Iterable[Request], by: Callable[[Answer], str]) -> dict[str, int]:

@@ -120,17 +120,18 @@ def clear(lab: str) -> None:
     folder = LabFolder.of(lab)
     for machine in read(folder).machines:
         namespace = Namespace(namespace_name(lab, machine))
-        pids = namespaces.members(namespace)
+        kill_processes(namespace)
         namespace.remove()
-        for pid in pids:
-            _remove_crash_logs(pid)
     shutil.rmtree(folder.path, ignore_errors=True)
     with contextlib.suppress(OSError):
         ROOT.rmdir()
 
 
-def _remove_crash_logs(pid: int) -> None:
-    for path in CRASH_LOGS.glob(f"*.{pid}"):
+def kill_processes(namespace: Namespace) -> None:
+    """SIGKILL everything on a machine, and remove what FRR's daemons leave then."""
+    pids = namespaces.members(namespace)
+    namespaces.kill_members(namespace)
+    for path in (path for pid in pids for path in CRASH_LOGS.glob(f"*.{pid}")):
         shutil.rmtree(path, ignore_errors=True)
 
 

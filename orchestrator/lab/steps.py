@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from statistics import median
 from typing import Protocol, TypeVar
 
-from orchestrator.lab import layout, namespaces, network, objects, probes, processes, router, topology
+from orchestrator.lab import layout, namespaces, network, objects, probes, processes, record, router, topology
 from orchestrator.lab.topology import Lab
 from orchestrator.resources.core import Service
 
@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 REQUESTS = 30
 STEADY_S = 1.0
 """For how long every request must have been answered before a service counts as restored, or as undisturbed."""
+START_LIMIT_S = 30.0
 CHANGE_LIMIT_S = 5.0
 """A change or failure whose effect takes longer than this does not hold; usual are 0.2 to 0.5 s."""
 
@@ -58,27 +59,30 @@ def duration(seconds: float) -> str:
 
 def bring_up(lab: Lab, report: Report) -> Outcome:
     """Manifests in, processes started; over when every Service has an address and the router all routes."""
-    report.block("topology", (layout.__doc__ or "").split("\n\n")[1])
+    report.block("topology", layout.PICTURE)
     started = time.monotonic()
     for manifest in topology.initial_manifests():
         lab.drop(manifest)
     processes.start_all(lab)
-    probes.until(lambda: all(map(objects.addresses, objects.services(lab))), "an address for every Service")
+    probes.until(lambda: _is_assigned(lab), "an address for every Service", limit_s=START_LIMIT_S)
     assigned = time.monotonic() - started
     services = objects.services(lab)
     announced = [found for service in services for found in objects.addresses(service) if not _is_on_lan(found)]
-    probes.until(lambda: all(router.next_hops(lab, address) for address in announced), "routes", limit_s=30)
-    _await_full_routes(lab)
+    probes.until(lambda: _is_routed(lab, announced), "routes by way of every node", limit_s=START_LIMIT_S)
     routed = time.monotonic() - started
     report.block(f"manifests in {lab.folder.manifests}", "\n".join(topology.initial_manifests()))
     report.table(("service", "address", "policy", "pool", "came from"), [_origin(service) for service in services])
     return Outcome(measured=f"addresses after {duration(assigned)}, routes after {duration(routed)}", held=True)
 
 
-def _await_full_routes(lab: Lab) -> None:
-    address = objects.address_of(lab, "web")
-    assert address is not None
-    probes.until(lambda: len(router.next_hops(lab, address)) == len(layout.NODES), "a route by way of every node")
+def _is_assigned(lab: Lab) -> bool:
+    return all(map(objects.addresses, objects.services(lab)))
+
+
+def _is_routed(lab: Lab, announced: list[str]) -> bool:
+    """Whether each address has a route, and by way of each node there is one."""
+    hops = [router.next_hops(lab, address) for address in announced]
+    return all(hops) and frozenset().union(*hops) >= {str(node.address) for node in layout.NODES}
 
 
 def _is_on_lan(address: str) -> bool:
@@ -228,7 +232,7 @@ def kill_node(lab: Lab, report: Report) -> Outcome:
         probes.until(lambda: far.first_answer() and near.first_answer(), "answers before the node is killed")
         started = time.monotonic()
         network.unplug(lab.machines, victim)
-        namespaces.kill_members(lab.machines[victim])
+        record.kill_processes(lab.machines[victim])
         _soon(lambda: hop not in router.next_hops(lab, bgp), "the end of the dead node's routes")
         withdrawn = time.monotonic() - started
         for stream, clients in ((far, "BGP"), (near, "layer-2")):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.lab import namespaces, record
+from orchestrator.lab.probes import until
 from orchestrator.lab.steps import STEPS
 
 NAME = f"show{os.getpid()}"
@@ -45,6 +46,14 @@ def test_interrupted_demo_leaves_nothing(number: signal.Signals, status: int) ->
         demo.send_signal(number)
         demo.stdout.read()
         assert demo.wait(20) == status
+
+
+def test_demo_interrupted_while_the_network_is_wired_leaves_nothing() -> None:
+    with subprocess.Popen([*LAB, "demo", "--name", NAME], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+        until(lambda: len(namespaces.names(f"fl-{NAME}-")) > 3, "some of the machines")
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=20)
+        assert demo.returncode == 130
 
 
 def test_lab_stays_up_until_it_is_taken_down() -> None:
