@@ -179,7 +179,7 @@ class _Reader(Generic[S, V]):
         )
         findings = Findings(subject.ref)
         check_object_name(metadata.name, findings)
-        own = self.read(subject, findings)
+        own = self.read(subject, findings) if findings.usable else None
         problems.extend(findings.problems)
         fresh = remember(subject, self.aliases)
         before = None if self.remembered is None else self.remembered[1]

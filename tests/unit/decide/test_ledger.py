@@ -84,18 +84,18 @@ def test_assignment_moves_to_the_pool_that_has_its_address_now() -> None:
     target.hold(assignment("a", "10.0.0.0"))
     target.set_pools(pools(pool("renamed", "10.0.0.0/30")))
     assert target.assignment(key("a")) == assignment("a", "10.0.0.0", pool_name="renamed")
-    assert not target.orphans
+    assert target.orphans == ()
 
 
 def test_assignment_of_a_removed_pool_is_an_orphan_until_its_pool_is_back() -> None:
     target = ledger("10.0.0.0/30")
     target.hold(assignment("a", "10.0.0.0"))
     target.set_pools({})
-    assert target.orphans == (key("a"),)
+    assert list(target.orphans) == [key("a")]
     assert target.is_orphan(key("a"))
     assert list(target.users(ips("10.0.0.0")[0])) == [key("a")]
     target.set_pools(pools(pool("p", "10.0.0.0/30")))
-    assert not target.orphans
+    assert list(target.orphans) == []
     assert target.lowest("p", IpFamily.IPV4, FREE) == ips("10.0.0.1")[0]
 
 

@@ -1,0 +1,31 @@
+from typing import Any
+
+import pytest
+
+from orchestrator.config.local_pref import conflict
+from orchestrator.net.addresses import IpFamily
+from tests.support.objects import bgp
+
+V4, V6 = IpFamily.IPV4, IpFamily.IPV6
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "families", "expected"),
+    [
+        ({}, {}, (V4,), True),
+        ({"local_pref": 2}, {}, (V4,), False),
+        ({"aggregation_length": 24}, {}, (V4,), False),
+        ({"aggregation_length": 24}, {}, (V4, V6), True),
+        ({"peers": frozenset("a")}, {"peers": frozenset("b")}, (V4,), False),
+        ({"peers": frozenset("a")}, {"peers": frozenset("ab")}, (V4,), True),
+        ({"peers": frozenset("a")}, {}, (V4,), True),
+        ({"on": ("n1",)}, {"on": ("n2",)}, (V4,), False),
+    ],
+)
+def test_preferences_conflict_unless_separable(
+    one: dict[str, Any], other: dict[str, Any], families: tuple[IpFamily, ...], expected: bool
+) -> None:
+    first = bgp("one", *one.pop("on", ("n1", "n2")), **{"local_pref": 1, **one})
+    second = bgp("other", *other.pop("on", ("n1", "n2")), **{"local_pref": 2, **other})
+    assert conflict(first, second, families) is expected
+    assert conflict(second, first, families) is expected
