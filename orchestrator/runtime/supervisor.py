@@ -9,9 +9,11 @@ While a speaker is connected nothing is written to bgpd; otherwise only what `pr
 """
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -33,7 +35,8 @@ log = structlog.get_logger()
 NO_DEMAND_S = 30.0
 """How long the speaker may take for its first demand before the last documents are used."""
 DOCUMENT_AGE_S = 3600.0
-"""Documents that were not confirmed for longer are not used without a speaker."""
+"""Documents that no speaker has stood behind for longer are not used without one."""
+VOUCH_S = 60.0
 SPEAKER_LEAVES_S = 5.0
 LEFTOVER_LIMIT_S = 1.0
 DOCUMENT_RETRY_S = 1.0
@@ -87,6 +90,7 @@ class Supervisor:
                 tasks.create_task(self._follow()),
                 tasks.create_task(serve_lines(self._settings.run.supervisor_socket, self._serve_speaker)),
                 tasks.create_task(self._use_last_documents()),
+                tasks.create_task(self._vouch()),
                 tasks.create_task(self._watch_speaker()),
             ]
             await stop.wait()
@@ -160,6 +164,7 @@ class Supervisor:
         match message:
             case Wanted(daemons=daemons, node=node) if node == self._settings.node:
                 self._want(daemons)
+                self._confirm_documents()
             case Wanted(node=node):
                 log.error("speaker of another node refused", node=self._settings.node, reason=f"it is for {node}")
             case Restarting():
@@ -171,8 +176,20 @@ class Supervisor:
         self._wanted = daemons
         self._events.put_nowait(self._demand())
 
+    async def _vouch(self) -> None:
+        """While a speaker is connected, its documents are what it wants: they do not age."""
+        while True:
+            await asyncio.sleep(VOUCH_S)
+            if self._speaker.here:
+                self._confirm_documents()
+
+    def _confirm_documents(self) -> None:
+        for name in self._wanted or ():
+            with suppress(FileNotFoundError):
+                os.utime(self._settings.run.daemon_conf(name))
+
     async def _use_last_documents(self) -> None:
-        """The age of bgpd's document counts for all: the speaker writes or touches it last."""
+        """Start with what the last speaker wanted; the age of bgpd's document counts for all."""
         await asyncio.sleep(NO_DEMAND_S)
         document = self._settings.run.daemon_conf(frr.BGPD)
         if self._wanted is not None or not document.exists():

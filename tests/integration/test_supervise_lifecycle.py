@@ -73,7 +73,7 @@ async def test_killed_bgpd_is_back_with_its_routes(pair: tuple[Node, Router]) ->
     node.write(bgpd=NODE_BGPD)
     node.supervise()
     async with speaking(node, "bgpd") as speaker:
-        await until(router.has_route, "route at the router")
+        await until(lambda: speaker.ready("bgpd") and router.has_route(), "route at the router")
         killed = speaker.pid("bgpd")
         os.kill(killed, signal.SIGKILL)
         await until(lambda: speaker.replaced("bgpd", killed), "bgpd again")

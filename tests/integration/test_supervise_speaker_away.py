@@ -1,6 +1,8 @@
 """What happens to the routes when the speaker is not there: stale, kept for a successor, or from the last documents."""
 
 import json
+import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -73,6 +75,16 @@ async def test_last_documents_are_used_when_no_speaker_comes(pair: tuple[Node, R
     )
     await until(router.has_route, "route at the router")
     await until(lambda: "graceful-shutdown" in router.log(), "GSHUT, as nobody confirms the routes")
+
+
+async def test_speaker_that_wants_documents_makes_them_young(pair: tuple[Node, Router]) -> None:
+    node, _ = pair
+    node.write(bgpd=NODE_BGPD)
+    document = node.run.daemon_conf("bgpd")
+    os.utime(document, (0, 0))
+    node.supervise()
+    async with speaking(node, "bgpd"):
+        await until(lambda: time.time() - document.stat().st_mtime < 60, "document confirmed")
 
 
 async def test_pages_show_the_children(pair: tuple[Node, Router]) -> None:
