@@ -360,6 +360,13 @@ async def test_link_to_a_file_is_read_when_it_is_made(tmp_path: Path) -> None:
         assert app_of(watcher.last(ObjectRef("Service", "default", "other"))) == "web"
 
 
+async def test_pipe_is_reported_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    os.mkfifo(tmp_path / "manifests" / "pipe.yaml")
+    async with watching(tmp_path) as watcher:
+        assert "no regular file" in watcher.input.problems[0].message
+
+
 async def test_overflow_of_the_queue_loses_nothing(tmp_path: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     async with watching(tmp_path) as watcher:

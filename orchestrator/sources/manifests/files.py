@@ -6,6 +6,7 @@ readable file are each for themselves.
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,14 +58,17 @@ def unreadable(name: str, line: int, message: str) -> FileContents:
     return FileContents(name=name, problems=(problem,), readable=False)
 
 
-def read_file(path: Path, name: str, namespace: str) -> FileContents:
-    """Return the contents of a file; what the system refuses becomes a problem. Raises FileNotFoundError."""
+def read_file(path: Path, name: str, namespace: str) -> FileContents | None:
+    """Return the contents of a file, None if it is not there; what the system refuses becomes a problem."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise
+        # A pipe or device of such a name would be waited for.
+        content = path.read_bytes() if stat.S_ISREG(path.stat().st_mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except OSError as error:
-        return unreadable(name, 1, f"cannot be read: {error.strerror}; check its type and permissions")
+        return unreadable(name, 1, f"cannot be read: {error.strerror}; check its permissions")
+    if content is None:
+        return unreadable(name, 1, "is no regular file; remove it")
     return read_content(name, content, namespace)
 
 

@@ -71,7 +71,7 @@ class _Reader:
             if batch.names:
                 known = {Path(name) for name in claims.names}
                 paths |= listing.files if batch.everything else listing.files - known
-                touched |= self._remove(claims, known - listing.files, listing)
+                paths |= {path for path in known - listing.files if not listing.hides(path)}
             touched |= self._read(claims, paths)
         return self._view.changes(touched, self._input_state())
 
@@ -87,24 +87,19 @@ class _Reader:
     def _read(self, claims: Claims, paths: Iterable[Path]) -> set[ObjectRef]:
         touched: set[ObjectRef] = set()
         for path in sorted(paths):
-            try:
-                contents = read_file(path, str(path), self._namespace)
-            except FileNotFoundError:
-                touched |= claims.remove(str(path))
+            contents = read_file(path, str(path), self._namespace)
+            if contents is None:
+                touched |= self._remove(claims, path)
             else:
                 self._set_aside.discard(path)
                 touched |= claims.update(contents)
         return touched
 
-    def _remove(self, claims: Claims, gone: set[Path], listing: Listing) -> set[ObjectRef]:
-        touched: set[ObjectRef] = set()
-        for path in gone:
-            if path in self._set_aside and path.with_name(path.name + BACKUP_SUFFIX).exists():
-                continue
-            if not listing.hides(path):
-                self._set_aside.discard(path)
-                touched |= claims.remove(str(path))
-        return touched
+    def _remove(self, claims: Claims, path: Path) -> set[ObjectRef]:
+        if path in self._set_aside and path.with_name(path.name + BACKUP_SUFFIX).exists():
+            return set()
+        self._set_aside.discard(path)
+        return claims.remove(str(path))
 
     def _input_state(self) -> InputState:
         """What is wrong around the files."""

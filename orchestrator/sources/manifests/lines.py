@@ -6,6 +6,7 @@ A second reading, done for files with a problem only; `documents` has found the 
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import yaml
 
@@ -14,11 +15,11 @@ class Lines:
     """Where the fields of one text stand. Builds the tree of nodes that `read_documents` avoids."""
 
     def __init__(self, text: str) -> None:
-        self._documents: list[yaml.Node | None] = list(yaml.compose_all(text, Loader=_Composer))
+        self._documents = list(_compose(text))
 
     def line(self, document: int, path: str) -> int:
         """Return the line of a field's key, or of the nearest part above it that is there."""
-        node = self._documents[document]
+        node = self._documents[document] if document < len(self._documents) else None
         line = node.start_mark.line if node is not None else 0
         for step in _steps(path):
             found = _child(node, step)
@@ -26,6 +27,13 @@ class Lines:
                 break
             line, node = found
         return line + 1
+
+
+def _compose(text: str) -> Iterator[yaml.Node | None]:
+    """The trees of the documents, up to one that composing refuses though reading does not (an anchor set twice)."""
+    documents = yaml.compose_all(text, Loader=_Composer)
+    with suppress(yaml.YAMLError):
+        yield from documents
 
 
 class _Composer(yaml.CSafeLoader):

@@ -69,7 +69,7 @@ class Notices:
         """Wait for notices about paths that `covers` accepts; return all that are queued."""
         events = [await self._inotify.get()]
         events.extend(self._queued())
-        if _has_unpaired_move(events):
+        if _unpaired_moves(events):
             await asyncio.sleep(0)  # the kernel queues the second half of a rename right after the first
             events.extend(self._queued())
         return _batch_of([event for event in events if _concerns(event, covers)])
@@ -83,13 +83,14 @@ def _concerns(event: Event, covers: Callable[[Path], bool]) -> bool:
     return Mask.Q_OVERFLOW in event.mask or (event.name is not None and event.path is not None and covers(event.path))
 
 
-def _has_unpaired_move(events: list[Event]) -> bool:
+def _unpaired_moves(events: list[Event]) -> set[int]:
+    """Cookies of files that went somewhere unknown: out of our sight, or the other half is still to come."""
     origins = {event.cookie for event in events if Mask.MOVED_FROM in event.mask}
-    return bool(origins - {event.cookie for event in events if Mask.MOVED_TO in event.mask})
+    return origins - {event.cookie for event in events if Mask.MOVED_TO in event.mask}
 
 
 def _batch_of(events: list[Event]) -> Batch:
-    batch = Batch()
+    batch = Batch(names=bool(_unpaired_moves(events)))
     origins = {event.cookie: event.path for event in events if Mask.MOVED_FROM in event.mask}
     for event in events:
         if Mask.Q_OVERFLOW in event.mask:
@@ -100,18 +101,17 @@ def _batch_of(events: list[Event]) -> Batch:
 
 
 def _note(event: Event, path: Path, origin: Path | None, batch: Batch) -> None:
+    original = path.with_name(path.name.removesuffix(BACKUP_SUFFIX))
     if path.name == CONFIG_MAP_LINK:
         batch.everything = batch.names = True
     elif Mask.ISDIR in event.mask:
         batch.names = True
-    elif origin is not None and Mask.MOVED_TO in event.mask and path.name == origin.name + BACKUP_SUFFIX:
-        batch.set_aside.add(origin)
-    elif path.name.endswith(BACKUP_SUFFIX) and event.mask & _GONE:
-        batch.names = True
-    elif is_manifest(path.name):
-        batch.names |= bool(event.mask & _GONE)
-        if event.mask & (Mask.CLOSE_WRITE | Mask.MOVED_TO) or (Mask.CREATE in event.mask and _is_link(path)):
-            batch.paths.add(path)
+    elif origin == original != path and Mask.MOVED_TO in event.mask:
+        batch.set_aside.add(original)
+    elif is_manifest(original.name):
+        whole = event.mask & (Mask.CLOSE_WRITE | Mask.MOVED_TO | _GONE) or _is_link(path)
+        if whole and (path == original or event.mask & _GONE):
+            batch.paths.add(original)
 
 
 def _is_link(path: Path) -> bool:
