@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
 from orchestrator.fsm.liveness import Timing
-from orchestrator.fsm.responder_api import PeerNode, Table
+from orchestrator.fsm.responder_api import Entry, PeerNode, Table
 from orchestrator.net.addresses import IpAddress, parse_address
 
 MAX_NODE_OCTETS = 255
@@ -28,27 +29,36 @@ class MeshOrders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """All that the responder shall do."""
+    """All that the responder shall do. `parsed` has each entry of the table beside what it says."""
 
     number: int
-    entries: tuple[Layer2Address, ...]
+    parsed: Mapping[Entry, Layer2Address]
     excluded: re.Pattern[str] | None
     mesh: MeshOrders
 
+    @property
+    def entries(self) -> tuple[Layer2Address, ...]:
+        return tuple(self.parsed.values())
 
-def parse_table(table: Table, node: str) -> Orders:
-    """Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong."""
+
+def parse_table(table: Table, node: str, known: Mapping[Entry, Layer2Address]) -> Orders:
+    """
+    Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong.
+
+    `known` is what was parsed last: of 5000 entries mostly one has changed, and ARP waits meanwhile.
+    """
     if table.node != node:
         raise InvalidConfig(f'the table is for node "{table.node}", this is "{node}"')
-    entries = (
-        Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces) for entry in table.entries
-    )
     return Orders(
         number=table.number,
-        entries=tuple(entries),
+        parsed={entry: known.get(entry) or _parse_entry(entry) for entry in table.entries},
         excluded=_exclusion(DEFAULT_EXCLUSIONS if table.exclude is None else table.exclude),
         mesh=_mesh(table),
     )
+
+
+def _parse_entry(entry: Entry) -> Layer2Address:
+    return Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces)
 
 
 def _mesh(table: Table) -> MeshOrders:

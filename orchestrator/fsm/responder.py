@@ -63,6 +63,7 @@ class InterfaceTable:
 
 def interface_table(entries: Iterable[Layer2Address], name: InterfaceName, mac: MacAddress) -> InterfaceTable:
     """Return what the interface answers; IPv6 addresses have no place in ARP."""
+    head = b"".join((mac.octets, arp.FRAME_KIND, _REPLY, mac.octets))
     heads: dict[bytes, bytes] = {}
     elsewhere: set[bytes] = set()
     for entry in entries:
@@ -70,7 +71,7 @@ def interface_table(entries: Iterable[Layer2Address], name: InterfaceName, mac: 
             continue
         address = entry.address.packed
         if entry.interfaces is None or name in entry.interfaces:
-            heads[address] = b"".join((mac.octets, arp.FRAME_KIND, _REPLY, mac.octets, address))
+            heads[address] = head + address
         else:
             elsewhere.add(address)
     return InterfaceTable(

@@ -128,7 +128,7 @@ class Responder:
 
     def _take_table(self, table: Table) -> None:
         try:
-            orders = parse_table(table, self._node)
+            orders = parse_table(table, self._node, self._orders.parsed if self._orders else {})
             self._accept(orders)
         except (InvalidConfig, OSError) as error:
             log.error("table refused", reason=str(error), number=table.number)
@@ -161,7 +161,7 @@ class Responder:
 
     def _confirm(self, orders: Orders) -> None:
         self._unconfirmed = False
-        log.info("table applied", number=orders.number, addresses=len(orders.entries))
+        log.info("table applied", number=orders.number, addresses=len(orders.parsed))
         self._send(TableApplied(number=orders.number))
 
     def _outlook_changed(self, outlook: Outlook) -> None:

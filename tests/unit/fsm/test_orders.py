@@ -22,15 +22,17 @@ TABLE = Table(
     interval_ms=250,
     hold_s=5,
 )
+ENTRIES = (
+    Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)),
+    Layer2Address(address=ip_address("2001:db8::10")),
+)
 
 
 def test_table_is_parsed() -> None:
-    assert parse_table(TABLE, "a") == Orders(
+    orders = parse_table(TABLE, "a", {})
+    assert orders == Orders(
         number=5,
-        entries=(
-            Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)),
-            Layer2Address(address=ip_address("2001:db8::10")),
-        ),
+        parsed=dict(zip(TABLE.entries, ENTRIES, strict=True)),
         excluded=exclusion(DEFAULT_EXCLUSIONS),
         mesh=MeshOrders(
             peers=(("b", ip_address("192.0.2.2")),),
@@ -40,9 +42,19 @@ def test_table_is_parsed() -> None:
         ),
     )
 
+    assert orders.entries == ENTRIES
+
+
+def test_known_entries_are_kept_as_they_are() -> None:
+    known = parse_table(TABLE, "a", {}).parsed
+    longer = msgspec.structs.replace(TABLE, entries=(*TABLE.entries, Entry("192.0.2.11")))
+    parsed = parse_table(longer, "a", known).parsed
+    assert all(parsed[entry] is known[entry] for entry in TABLE.entries)
+    assert len(parsed) == 3
+
 
 def test_empty_list_excludes_nothing() -> None:
-    assert parse_table(msgspec.structs.replace(TABLE, exclude=()), "a").excluded is None
+    assert parse_table(msgspec.structs.replace(TABLE, exclude=()), "a", {}).excluded is None
 
 
 @pytest.mark.parametrize(
@@ -64,10 +76,10 @@ def test_empty_list_excludes_nothing() -> None:
 )
 def test_what_cannot_be_used_is_named(change: dict[str, object], named: str) -> None:
     with pytest.raises(InvalidConfig, match=named.replace("(", r"\(")):
-        parse_table(msgspec.structs.replace(TABLE, **change), "a")
+        parse_table(msgspec.structs.replace(TABLE, **change), "a", {})
 
 
 def test_bad_key_is_not_shown() -> None:
     with pytest.raises(InvalidConfig) as caught:
-        parse_table(msgspec.structs.replace(TABLE, key_base64=SecretText("hush!")), "a")
+        parse_table(msgspec.structs.replace(TABLE, key_base64=SecretText("hush!")), "a", {})
     assert "hush" not in str(caught.value)
