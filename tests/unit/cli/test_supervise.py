@@ -1,0 +1,31 @@
+import argparse
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli import supervise
+from orchestrator.settings import StaleRoutesAction
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    supervise.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def test_defaults_are_those_of_the_sidecar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METALLB_NODE_NAME", "n1")
+    arguments = parse()
+    assert (arguments.node, arguments.run, arguments.engine) == ("n1", Path("/run/ferrule"), "frr")
+    assert (arguments.stale_after, arguments.stale_routes_action) == (120.0, StaleRoutesAction.DEPREFER)
+
+
+def test_stale_routes_can_be_withdrawn() -> None:
+    arguments = parse("frr", "--node", "n1", "--stale-after", "0.5", "--stale-routes-action", "withdraw")
+    assert (arguments.stale_after, arguments.stale_routes_action) == (0.5, StaleRoutesAction.WITHDRAW)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
+def test_time_that_is_no_time_is_refused(value: str) -> None:
+    with pytest.raises(SystemExit):
+        parse("--node", "n1", f"--stale-after={value}")
