@@ -7,8 +7,7 @@ the wrong place. Leaf lines are pipelined. Passwords never leave this module in 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
@@ -106,9 +105,8 @@ class VtyClient:
         Lines of a context that was refused are not sent; they come back with that context's answer.
         """
         refused: list[tuple[Command, Answer]] = []
-        for context, group in groupby(commands, key=lambda command: command.context):
-            members = list(group)
-            failure = await self._enter(context)
+        for members in _at_one_place(commands):
+            failure = await self._enter(members[0].context)
             if failure is not None:
                 refused.extend((member, failure) for member in members)
                 continue
@@ -125,3 +123,19 @@ class VtyClient:
             if not answer.ok:
                 return answer
         return None
+
+
+def _at_one_place(commands: Iterable[Command]) -> Iterator[list[Command]]:
+    """
+    Yield runs of commands that can be sent without changing the context in between.
+
+    A command that opens a context ends its run: in bfdd, `profile x` after `peer y` would set the peer's profile.
+    """
+    members: list[Command] = []
+    for command in commands:
+        if members and (members[-1].opens or members[-1].context != command.context):
+            yield members
+            members = []
+        members.append(command)
+    if members:
+        yield members

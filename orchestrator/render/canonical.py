@@ -37,6 +37,17 @@ def is_place(text: str) -> bool:
     return text == "bfd" or text.startswith("address-family ")
 
 
+OPENERS = ("router bgp ", "route-map ", "profile ", "peer ", "interface ")
+
+
+def opens(line: Line) -> bool:
+    """Whether other lines may stand under this one."""
+    context, text = line
+    if context and context[0] == "bfd":
+        return len(context) == 1
+    return not context and text.startswith(OPENERS)
+
+
 def lines_of(text: str) -> Iterator[Line]:
     """
     Yield the lines of a configuration in its order; depth is indentation.

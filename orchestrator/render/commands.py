@@ -7,7 +7,7 @@ Source: FRR 8.4.4 (bgpd/bgp_vty.c, bgpd/bgpd.c, lib/routemap_cli.c, bfdd/bfdd_cl
 from dataclasses import dataclass
 from enum import IntEnum
 
-from orchestrator.render.canonical import Context, Line
+from orchestrator.render.canonical import Context, Line, opens
 
 
 class Impact(IntEnum):
@@ -34,6 +34,11 @@ class Command:
     context: Context | None
     text: str
     impact: Impact
+
+    @property
+    def opens(self) -> bool:
+        """Whether what is sent next would stand under this one."""
+        return self.context is not None and opens(Line(self.context, self.text))
 
 
 BFD_DEFAULTS = {

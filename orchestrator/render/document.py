@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from orchestrator.net.bgp import RouterId
-from orchestrator.render.canonical import Context, Line, is_place, redact
+from orchestrator.render.canonical import Context, Line, is_place, opens, redact
 from orchestrator.render.policies import Catalog, Reach
 from orchestrator.resources.meta import ObjectRef, Problem
 
@@ -50,11 +50,6 @@ class Block:
     order: Order
     origins: tuple[ObjectRef, ...] = ()
     policy: str = ""
-
-    @property
-    def text(self) -> str:
-        """The block alone, as it could be loaded."""
-        return "".join(to_text(self.lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +157,6 @@ def _with_origins(blocks: Iterable[Block]) -> Iterator[str]:
             yield from _put(place, line)
             place = _opened(line)
     yield from _close(place, 0)
-
-
-def to_text(lines: Iterable[Line]) -> Iterator[str]:
-    """Yield the text of lines that stand in the order of a configuration."""
-    place: Context = ()
-    for line in lines:
-        yield from _put(place, line)
-        place = _opened(line)
-    yield from _close(place, 0)
-
-
-OPENERS = ("router bgp ", "route-map ", "profile ", "peer ", "interface ")
-
-
-def opens(line: Line) -> bool:
-    """Whether other lines may stand under this one."""
-    context, text = line
-    if context and context[0] == "bfd":
-        return len(context) == 1
-    return not context and text.startswith(OPENERS)
 
 
 def _opened(line: Line) -> Context:

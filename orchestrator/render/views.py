@@ -4,14 +4,16 @@ View dataclasses: all that one template may print. Two facts weighed against eac
 Views are frozen and hashable: a block is rendered again only when its view differs.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from orchestrator.config.model import BfdProfile, NodeName, Peer, RemoteAs
 from orchestrator.decide.node_plan import RouteAttributes
-from orchestrator.net.addresses import IpAddress, IpFamily, Prefix
+from orchestrator.net.addresses import IpAddress, IpFamily, Prefix, covering_prefix
 from orchestrator.net.bgp import Asn, RouterId
 from orchestrator.net.link import InterfaceName
-from orchestrator.render.canonical import Context
+from orchestrator.render.canonical import Context, Line
 from orchestrator.render.environment import token
 from orchestrator.render.policies import large, standard
 
@@ -234,6 +236,25 @@ def preconfigured(peer: Peer, legs: tuple[Leg, ...]) -> BfdPeerView | None:
     reaching = (leg for leg in legs if leg.prefix.version == address.version and address in leg.prefix)
     chosen = next((leg for leg in reaching if peer.source_address in (None, leg.address)), None)
     return BfdPeerView(neighbor=address, leg=chosen, profile=peer.bfd_profile) if chosen else None
+
+
+def legs_in(lines: Iterable[Line]) -> tuple[Leg, ...]:
+    """
+    Return the legs that a configuration's bfdd sessions were made with, each reaching its one neighbor.
+
+    What `legs` is read back from until the links are known: a restart must not take these sessions away.
+    """
+    words = (line.text.split() for line in lines if len(line.context) == 1 and line.text.startswith("peer "))
+    found = (dict(zip(each[::2], each[1::2], strict=False)) for each in words)
+    return tuple(
+        Leg(
+            interface=each["interface"],
+            address=ip_address(each["local-address"]),
+            prefix=covering_prefix(neighbor := ip_address(each["peer"]), neighbor.max_prefixlen),
+        )
+        for each in found
+        if {"interface", "local-address"} <= each.keys()
+    )
 
 
 def heading(node: NodeName) -> str:
