@@ -1,0 +1,85 @@
+"""Laws of election, groups and sums: no order counts, and what is kept up to date equals what is computed anew."""
+
+from itertools import combinations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.decide.election import elect
+from orchestrator.decide.groups import AddressGroups
+from orchestrator.decide.node_plan import GroupPlan
+from orchestrator.decide.plan_sum import PlanSum
+from orchestrator.net.addresses import IpAddress
+from orchestrator.resources.meta import ObjectKey
+from tests.property import strategies_decide as some
+
+node_names = st.text("abc-", min_size=1, max_size=4)
+
+
+@given(some.addresses, st.lists(node_names, unique=True), st.dictionaries(node_names, st.integers(0, 2)))
+def test_election_ignores_candidate_order(address: IpAddress, nodes: list[str], preference: dict[str, int]) -> None:
+    assert elect(address, nodes, preference) == elect(address, list(reversed(nodes)), preference)
+
+
+@given(some.addresses, st.sets(node_names, min_size=2), st.dictionaries(node_names, st.integers(0, 2)), st.data())
+def test_only_the_owner_leaving_moves_an_address(
+    address: IpAddress, nodes: set[str], preference: dict[str, int], data: st.DataObject
+) -> None:
+    owner = elect(address, nodes, preference)
+    leaver = data.draw(st.sampled_from(sorted(nodes)))
+    if leaver != owner:
+        assert elect(address, nodes - {leaver}, preference) == owner
+
+
+Event = tuple[ObjectKey, frozenset[IpAddress] | None]
+events = st.lists(st.tuples(some.keys, st.none() | st.frozensets(some.addresses, max_size=3)), max_size=20)
+
+
+def components(services: dict[ObjectKey, frozenset[IpAddress]]) -> set[frozenset[ObjectKey]]:
+    """Join groups until none can be joined."""
+    groups = [({key}, set(addresses)) for key, addresses in services.items()]
+    while pair := next(((one, two) for one, two in combinations(groups, 2) if one[1] & two[1]), None):
+        one, two = pair
+        groups.remove(two)
+        one[0].update(two[0])
+        one[1].update(two[1])
+    return {frozenset(keys) for keys, _ in groups}
+
+
+@given(events)
+def test_groups_equal_connected_components(history: list[Event]) -> None:
+    groups, services = AddressGroups(), dict[ObjectKey, frozenset[IpAddress]]()
+    for key, addresses in history:
+        before = {group: groups.members(group) for group in groups.groups}
+        if addresses is None:
+            services.pop(key, None)
+            affected = groups.remove(key)
+        else:
+            services[key] = addresses
+            affected = groups.update(key, addresses)
+        after = {group: groups.members(group) for group in groups.groups}
+        assert {frozenset(members) for members in after.values()} == components(services)
+        changed = {group for group in {*before, *after} if before.get(group) != after.get(group)}
+        assert changed <= set(affected)
+
+
+@given(st.lists(st.tuples(some.keys, st.none() | some.group_plans()), max_size=15))
+def test_sum_equals_the_sum_from_scratch(history: list[tuple[ObjectKey, GroupPlan | None]]) -> None:
+    total, groups = PlanSum(), dict[ObjectKey, GroupPlan]()
+    for group, plan in history:
+        routes, layer2 = dict(total.plan.routes), dict(total.plan.layer2)
+        change = total.replace(group, plan)
+        groups.pop(group, None)
+        if plan is not None:
+            groups[group] = plan
+        fresh = PlanSum()
+        for key, one in sorted(groups.items()):
+            fresh.replace(key, one)
+        assert total.plan == fresh.plan
+        after = total.plan
+        assert change.prefixes == {
+            prefix for prefix in {*routes, *after.routes} if routes.get(prefix) != after.routes.get(prefix)
+        }
+        assert change.addresses == {
+            address for address in {*layer2, *after.layer2} if layer2.get(address) != after.layer2.get(address)
+        }
