@@ -28,6 +28,7 @@ from orchestrator.render.commands import Impact
 from orchestrator.render.document import DAEMONS, Block, BlockKey, Daemon, FrrDocument
 from orchestrator.render.policies import sequences_in
 from orchestrator.render.router_id import router_id_in
+from orchestrator.render.views import Leg, legs_in
 from orchestrator.resources.meta import ObjectRef
 
 PATIENCE_S = 10.0
@@ -124,6 +125,7 @@ class FrrAnnouncer:
         }
         self._kept_sequences = sequences_in(earlier["bgpd"])
         self._kept_router_id = router_id_in(earlier["bgpd"])
+        self._kept_legs = legs_in(earlier["bfdd"])
         self._written: FrrDocument | None = None
         self._applied: FrrDocument | None = None
         self._left_out: dict[BlockKey, Block] = {}
@@ -141,6 +143,11 @@ class FrrAnnouncer:
     def kept_router_id(self) -> RouterId | None:
         """The router id of an earlier process' document."""
         return self._kept_router_id
+
+    @property
+    def kept_legs(self) -> tuple[Leg, ...]:
+        """What an earlier process' document knew of the node's addresses."""
+        return self._kept_legs
 
     async def apply(self, document: FrrDocument) -> ApplyResult:
         """

@@ -15,6 +15,7 @@ import structlog
 from orchestrator.apply import layer2, supervisor
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.eligibility import NodeView
+from orchestrator.errors import StartupError
 from orchestrator.fsm import responder_api, supervisor_api
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics, Name
@@ -227,10 +228,12 @@ async def run(settings: SpeakerSettings) -> int:
     """Run a node's speaker over a folder of manifests until SIGTERM; returns the exit status."""
     metrics = Metrics(SPEAKER_METRICS)
     readiness = Readiness("node lock", "first list", "node", "responder", "frr")
-    if settings.metrics_port:
-        serve("0.0.0.0", settings.metrics_port, metrics, readiness)
-    if settings.health_port:
-        serve("127.0.0.1", settings.health_port, metrics, readiness)
+    pages = {
+        port: address for address, port in (("0.0.0.0", settings.metrics_port), ("127.0.0.1", settings.health_port))
+    }
+    unserved = {
+        port: address for port, address in pages.items() if port and not _served(address, port, metrics, readiness)
+    }
     speaker = Speaker(settings, ManifestsSink(settings.state), metrics, readiness)
     speaker.feed.stop_on_signals()
     log.info("speaker started", node=settings.node, source=str(settings.source), state=str(settings.state))
@@ -241,7 +244,18 @@ async def run(settings: SpeakerSettings) -> int:
         log.warning("waiting", node=settings.node, reason=reason)
 
     async with node_lock.hold(settings.node, waiting):
+        for port, address in unserved.items():
+            serve(address, port, metrics, readiness)
         readiness.met("node lock")
         await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace))
     log.info("speaker stopped", node=settings.node)
     return 0
+
+
+def _served(address: str, port: int, metrics: Metrics, readiness: Readiness) -> bool:
+    """Serve now if the port is free; another speaker of this node may have it until it ends."""
+    try:
+        serve(address, port, metrics, readiness)
+    except StartupError:
+        return False
+    return True

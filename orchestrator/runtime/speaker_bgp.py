@@ -58,7 +58,7 @@ class Bgp:
         self._renderer = FrrRenderer(build_environment(FileSystemLoader(template_folder())))
         self._announcer = FrrAnnouncer(settings.run, gid=group_id(settings.daemon_group), on_written=self._written)
         self._document: FrrDocument | None = None
-        self._legs: tuple[Leg, ...] = ()
+        self._legs = self._announcer.kept_legs
         self._since: float | None = None
         self._wake = asyncio.Event()
         self._pids: dict[str, int | None] = {}

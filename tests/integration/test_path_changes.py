@@ -1,0 +1,113 @@
+"""The whole path on a lab: changes of objects, and objects that are wrong."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from orchestrator.lab import layout, objects, probes, router
+from orchestrator.lab.topology import Lab
+from tests.support import running_lab
+from tests.support.running_lab import HOPS, NODES, address_of, flaps, wait
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with running_lab.running_lab("chg") as lab:
+        yield lab
+
+
+def documents(lab: Lab) -> list[str]:
+    return [lab.folder.run(node).frr_conf.read_text() for node in NODES]
+
+
+def test_services_have_the_addresses_that_they_ask_for(lab: Lab) -> None:
+    found = {service: address_of(lab, service) for service in ("web", "shop", "intranet", "intranet-admin")}
+    assert found == {
+        "web": "203.0.113.1",
+        "shop": "203.0.113.50",
+        "intranet": "192.0.2.200",
+        "intranet-admin": "192.0.2.200",
+    }
+
+
+def test_clients_behind_the_router_and_on_the_lan_reach_endpoints(lab: Lab) -> None:
+    far = probes.get_many(lab.machines[layout.CLIENT], address_of(lab, "web"), 30)
+    near = probes.get_many(lab.machines[layout.NEIGHBOR], address_of(lab, "intranet"), 10)
+    assert all(request.answer for request in (*far, *near))
+    assert len(probes.spread(far, lambda answer: answer.endpoint)) > 1
+
+
+def test_local_policy_preserves_the_clients_address(lab: Lab) -> None:
+    requests = probes.get_many(lab.machines[layout.CLIENT], address_of(lab, "shop"), 5)
+    assert probes.spread(requests, lambda answer: answer.client) == {str(layout.CLIENT_ADDRESS): 5}
+
+
+def test_new_and_removed_service_flaps_no_session(lab: Lab) -> None:
+    before = flaps(lab)
+    path = lab.drop("later/news.yaml")
+    address = address_of(lab, "news")
+    wait(lambda: router.next_hops(lab, address) == HOPS, "the route of news")
+    path.unlink()
+    wait(lambda: not router.next_hops(lab, address), "the end of news' route")
+    wait(lambda: not (lab.folder.state / "services" / "default" / "news.yaml").exists(), "the end of its status")
+    assert flaps(lab) == before
+
+
+def test_broken_peer_is_reported_and_changes_nothing(lab: Lab) -> None:
+    sessions, texts = flaps(lab), documents(lab)
+    path = lab.drop("later/broken-peer.yaml")
+    speakers = {f"speaker-{node}" for node in NODES}
+    wait(lambda: speakers <= objects.configuration_errors(lab).keys(), "the report of the broken peer")
+    assert documents(lab) == texts
+    assert flaps(lab) == sessions
+    path.unlink()
+    wait(lambda: not objects.configuration_errors(lab), "the end of the report")
+
+
+def test_unreadable_file_takes_nothing_away(lab: Lab) -> None:
+    sessions, texts = flaps(lab), documents(lab)
+    path = lab.folder.manifests / "pools.yaml"
+    good = path.read_text()
+    lab.write_manifest("pools.yaml", good + "\n\t- no: [yaml\n")
+    wait(lambda: objects.configuration_errors(lab), "the report of the unreadable file")
+    assert documents(lab) == texts
+    lab.write_manifest("pools.yaml", good)
+    wait(lambda: not objects.configuration_errors(lab), "the end of the report")
+    assert documents(lab) == texts
+    assert flaps(lab) == sessions
+
+
+def test_removed_pool_keeps_addresses_and_routes_for_a_while(lab: Lab) -> None:
+    address, sessions = address_of(lab, "web"), flaps(lab)
+    good = (lab.folder.manifests / "pools.yaml").read_text()
+    kept = [part for part in good.split("---") if "203.0.113.0/24" not in part]
+    lab.write_manifest("pools.yaml", "---".join(kept))
+    news = lab.drop("later/news.yaml")
+    refused = lab.folder.state / "events" / "default" / "news.AllocationFailed.metallb-controller.yaml"
+    wait(refused.exists, "the refusal of news, which the removed pool does not serve")
+    assert address_of(lab, "web") == address
+    assert router.next_hops(lab, address) == HOPS
+    lab.write_manifest("pools.yaml", good)
+    wait(lambda: objects.address_of(lab, "news"), "an address for news from the pool that is back")
+    assert address_of(lab, "web") == address
+    assert flaps(lab) == sessions
+    news.unlink()
+
+
+def test_metrics_and_readiness_are_served(lab: Lab) -> None:
+    status, body = running_lab.http_get(lab, layout.CONTROL, 9120, "/metrics")
+    assert status == 200
+    assert 'metallb_allocator_addresses_in_use_total{pool="public"} 2.0' in body
+    status, body = running_lab.http_get(lab, "node-a", 9120, "/metrics")
+    assert status == 200
+    assert 'metallb_speaker_announced{ip="203.0.113.1",node="node-a",protocol="bgp",service="default/web"} 1.0' in body
+    wait(
+        lambda: (
+            'metallb_bgp_session_up{peer="192.0.2.254",vrf="default"} 1.0'
+            in running_lab.http_get(lab, "node-a", 9120, "/metrics")[1]
+        ),
+        "the session in the metrics",
+    )
+    assert running_lab.http_get(lab, "node-a", 17472, "/readyz")[0] == 200
