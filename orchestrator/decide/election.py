@@ -14,8 +14,9 @@ def elect(address: IpAddress, candidates: Collection[NodeName], preference: Mapp
     Every speaker gets the same answer from the same set, in any order: highest preference (absent = 0), then lowest
     sha256(node + "#" + address). Source: contract 4.2 with its vectors.
     """
-    return min(candidates, key=lambda node: (-preference.get(node, 0), _rank(node, address)), default=None)
+    suffix = f"#{address}".encode()
+    return min(candidates, key=lambda node: (-preference.get(node, 0), _rank(node, suffix)), default=None)
 
 
-def _rank(node: NodeName, address: IpAddress) -> bytes:
-    return sha256(f"{node}#{address}".encode()).digest()
+def _rank(node: NodeName, suffix: bytes) -> bytes:
+    return sha256(node.encode() + suffix).digest()

@@ -1,14 +1,15 @@
 """
 PlanSum: the sum of all group plans of a node, kept up to date by the difference of one group.
 
-An accumulator changed in place: at 10 000 Services one changed group costs the work of its own prefixes. Groups rarely
-meet in a prefix (aggregates); where they do, policies are united, and of two local preferences at one peer the older
-group's counts.
+An accumulator changed in place: at 10 000 Services one changed group costs the work of its own prefixes. Where groups
+meet in a prefix (an aggregate), policies are united, and of two local preferences at one peer the older group's counts.
+Thousands of groups may meet in one prefix, with few different routes: those are summed, not the groups.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import combinations
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -18,6 +19,9 @@ from orchestrator.net.addresses import IpAddress, Prefix
 
 K = TypeVar("K")
 E = TypeVar("E", Layer2Address, Route)
+
+Owners = dict[K, dict[E, set[GroupId]]]
+"""Per prefix or address the different entries that groups have for it, and which groups have each."""
 
 NOBODY: Seniority = (True, "\uffff", GroupId("", ""))
 
@@ -38,8 +42,8 @@ class PlanSum:
 
     def __init__(self) -> None:
         self._groups: dict[GroupId, GroupPlan] = {}
-        self._routes_by_group: dict[Prefix, dict[GroupId, Route]] = {}
-        self._layer2_by_group: dict[IpAddress, dict[GroupId, Layer2Address]] = {}
+        self._route_owners: Owners[Prefix, Route] = {}
+        self._layer2_owners: Owners[IpAddress, Layer2Address] = {}
         self._routes: dict[Prefix, Route] = {}
         self._layer2: dict[IpAddress, Layer2Address] = {}
 
@@ -59,14 +63,18 @@ class PlanSum:
         after = plan or GroupPlan()
         if plan is not None:
             self._groups[group] = plan
-        new_routes = {route.prefix: route for route in after.routes}
-        new_layer2 = {entry.address: entry for entry in after.layer2}
-        prefixes = {route.prefix for route in before.routes} | set(new_routes)
-        addresses = {entry.address for entry in before.layer2} | set(new_layer2)
-        for prefix in prefixes:
-            _contribute(self._routes_by_group, prefix, group, new_routes.get(prefix))
-        for address in addresses:
-            _contribute(self._layer2_by_group, address, group, new_layer2.get(address))
+        prefixes = _replace(
+            self._route_owners,
+            group,
+            {route.prefix: route for route in before.routes},
+            {route.prefix: route for route in after.routes},
+        )
+        addresses = _replace(
+            self._layer2_owners,
+            group,
+            {entry.address: entry for entry in before.layer2},
+            {entry.address: entry for entry in after.layer2},
+        )
         return PlanChange(
             prefixes=frozenset(prefix for prefix in prefixes if self._sum_prefix(prefix)),
             addresses=frozenset(address for address in addresses if self._sum_address(address)),
@@ -74,27 +82,44 @@ class PlanSum:
 
     def _sum_prefix(self, prefix: Prefix) -> bool:
         """Sum up one prefix again and return whether its route differs now."""
-        contributions = self._routes_by_group.get(prefix, {})
-        in_order = [contributions[group] for group in sorted(contributions, key=self._seniority)]
-        return _store(self._routes, prefix, reduce(_beside_older, in_order) if in_order else None)
+        owners = self._route_owners.get(prefix, {})
+        routes = list(owners)
+        if any(one.policy.conflicts_with(other.policy) for one, other in combinations(routes, 2)):
+            routes.sort(key=lambda route: self._oldest(owners[route]))
+        return _store(self._routes, prefix, reduce(_beside_older, routes) if routes else None)
 
     def _sum_address(self, address: IpAddress) -> bool:
         """Groups share no address, except while one is split or joined: then the older one's entry counts."""
-        contributions = self._layer2_by_group.get(address, {})
-        first = min(contributions, key=self._seniority, default=None)
-        return _store(self._layer2, address, None if first is None else contributions[first])
+        owners = self._layer2_owners.get(address, {})
+        entry = next(iter(owners), None)
+        if len(owners) > 1:
+            entry = min(owners, key=lambda one: self._oldest(owners[one]))
+        return _store(self._layer2, address, entry)
 
-    def _seniority(self, group: GroupId) -> tuple[Seniority, GroupId]:
-        return (self._groups[group].seniority or NOBODY, group)
+    def _oldest(self, groups: Iterable[GroupId]) -> tuple[Seniority, GroupId]:
+        return min((self._groups[group].seniority or NOBODY, group) for group in groups)
 
 
-def _contribute(by_group: dict[K, dict[GroupId, E]], key: K, group: GroupId, entry: E | None) -> None:
-    contributions = by_group.setdefault(key, {})
-    contributions.pop(group, None)
-    if entry is not None:
-        contributions[group] = entry
-    if not contributions:
-        del by_group[key]
+def _replace(owners: Owners[K, E], group: GroupId, before: Mapping[K, E], after: Mapping[K, E]) -> set[K]:
+    """Move a group from its old entries to its new ones and return the keys of both: its seniority may differ, too."""
+    keys = {*before, *after}
+    for key in keys:
+        if before.get(key) == after.get(key):
+            continue
+        if key in before:
+            _leave(owners, key, before[key], group)
+        if key in after:
+            owners.setdefault(key, {}).setdefault(after[key], set()).add(group)
+    return keys
+
+
+def _leave(owners: Owners[K, E], key: K, entry: E, group: GroupId) -> None:
+    groups = owners[key][entry]
+    groups.discard(group)
+    if not groups:
+        del owners[key][entry]
+    if not owners[key]:
+        del owners[key]
 
 
 def _store(total: dict[K, E], key: K, entry: E | None) -> bool:

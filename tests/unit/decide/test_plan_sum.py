@@ -82,3 +82,20 @@ def test_changes_add_up() -> None:
     one = PlanChange(prefixes=frozenset({NET}))
     other = PlanChange(addresses=frozenset(ips("10.0.0.1")))
     assert one.union(other) == PlanChange(prefixes=frozenset({NET}), addresses=frozenset(ips("10.0.0.1")))
+
+
+def test_preferences_are_weighed_again_when_a_group_gets_older() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(local_pref=1), seniority=YOUNG))
+    total.replace(B, group(route(local_pref=2), seniority=(False, "2026-01-01T12:00:00Z", B)))
+    assert total.plan.routes[NET] == route(local_pref=2)
+    assert total.replace(A, group(route(local_pref=1))).prefixes == {NET}
+    assert total.plan.routes[NET] == route(local_pref=1)
+
+
+def test_thousands_of_groups_in_one_prefix_are_summed_by_route() -> None:
+    total = PlanSum()
+    for number in range(3000):
+        total.replace(key(str(number)), group(route(RED if number % 2 else BLUE)))
+    assert total.plan.routes == {NET: route(RED, BLUE)}
+    assert total.replace(key("7"), None) == PlanChange()
