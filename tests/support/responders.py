@@ -129,9 +129,20 @@ async def eventually(condition: Callable[[], bool]) -> None:
     await polls(asyncio.to_thread, condition)
 
 
-def answers(asker: Namespace, address: str, *, count: int = 1) -> bool:
-    """Whether anybody answers an ARP request for `address`."""
-    done = asker.run(["arping", "-c", str(count), "-w", "1", "-I", "eth0", address], check=False, timeout_s=DEADLINE_S)
+def answers(asker: Namespace, address: str) -> bool:
+    """Whether anybody answers an ARP request for `address` within a few seconds."""
+    return _arping(asker, address, limit_s=5)
+
+
+def is_silent(asker: Namespace, address: str) -> bool:
+    """Whether nobody answers for a second."""
+    return not _arping(asker, address, limit_s=1)
+
+
+def _arping(asker: Namespace, address: str, limit_s: int) -> bool:
+    done = asker.run(
+        ["arping", "-c", "1", "-w", str(limit_s), "-I", "eth0", address], check=False, timeout_s=DEADLINE_S
+    )
     return done.returncode == 0
 
 
