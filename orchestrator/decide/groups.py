@@ -41,10 +41,6 @@ class AddressGroups:
         self._addresses.pop(key, None)
         return self._regroup(affected)
 
-    def group_of(self, key: ObjectKey) -> GroupId | None:
-        """Return the group of a Service, None if it is not known."""
-        return self._group_of.get(key)
-
     def members(self, group: GroupId) -> tuple[ObjectKey, ...]:
         """Return the Services of a group, sorted; empty if there is no such group any more."""
         return tuple(sorted(self._members.get(group, ())))

@@ -19,9 +19,6 @@ class Intervals:
         index = bisect_right(self._firsts, number) - 1
         return index >= 0 and number <= self._lasts[index]
 
-    def __bool__(self) -> bool:
-        return bool(self._firsts)
-
     def add(self, number: int) -> None:
         """Add one number; one that is there already stays."""
         if number not in self:

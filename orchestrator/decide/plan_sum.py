@@ -33,9 +33,6 @@ class PlanChange:
     prefixes: frozenset[Prefix] = frozenset()
     addresses: frozenset[IpAddress] = frozenset()
 
-    def union(self, other: "PlanChange") -> "PlanChange":
-        return PlanChange(prefixes=self.prefixes | other.prefixes, addresses=self.addresses | other.addresses)
-
 
 class PlanSum:
     """Group plans by group, and per prefix and address what they contribute."""

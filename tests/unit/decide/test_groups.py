@@ -24,7 +24,6 @@ def test_services_that_share_an_address_are_one_group() -> None:
     assert groups.update(A, [ONE]) == (A, B)
     assert groups.members(A) == (A, B)
     assert groups.members(B) == ()
-    assert groups.group_of(B) == A
 
 
 def test_sharing_is_transitive() -> None:
@@ -44,7 +43,6 @@ def test_group_falls_apart_when_its_link_goes() -> None:
     groups.update(C, [TWO])
     assert groups.remove(B) == (A, C)
     assert (groups.members(A), groups.members(C)) == ((A,), (C,))
-    assert groups.group_of(B) is None
 
 
 def test_changed_address_marks_old_and_new_group() -> None:

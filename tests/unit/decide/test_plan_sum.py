@@ -78,12 +78,6 @@ def test_address_stays_while_a_group_is_joined() -> None:
     assert list(total.plan.layer2) == list(ips("10.0.0.1"))
 
 
-def test_changes_add_up() -> None:
-    one = PlanChange(prefixes=frozenset({NET}))
-    other = PlanChange(addresses=frozenset(ips("10.0.0.1")))
-    assert one.union(other) == PlanChange(prefixes=frozenset({NET}), addresses=frozenset(ips("10.0.0.1")))
-
-
 def test_preferences_are_weighed_again_when_a_group_gets_older() -> None:
     total = PlanSum()
     total.replace(A, group(route(local_pref=1), seniority=YOUNG))
