@@ -1,0 +1,39 @@
+"""What the documentation says is what the code has."""
+
+import re
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.main import COMMANDS
+from orchestrator.decide.allocation import RefusalReason
+from orchestrator.decide.node_plan import DeclineReason
+from orchestrator.fsm.responder import DropReason
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_reason_has_its_place_and_no_other_is_explained() -> None:
+    explained = re.findall(r'<a id="(\w+)"></a>`(\w+)`', (ROOT / "docs" / "reasons.md").read_text())
+    enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, DropReason)
+    assert [anchor for anchor, _ in explained] == [name for _, name in explained]
+    assert sorted(name for name, _ in explained) == sorted(reason.value for enum in enums for reason in enum)
+
+
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    path = ROOT / page
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text())
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_commands_in_the_readme_exist() -> None:
+    used = set(re.findall(r"^(?:\$ )?ferrule (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert used <= {command.name for command in COMMANDS}
+
+
+def test_make_targets_in_the_readme_exist() -> None:
+    used = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert used <= targets
