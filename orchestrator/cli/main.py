@@ -1,16 +1,22 @@
 """
 The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
 
-Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint) · 4 the process cannot start here.
+Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint) · 4 cannot start with these flags on this machine ·
+130 interrupted · 141 the reader of the output went away.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from orchestrator.errors import OrchestratorError, StartupError
 from orchestrator.version import __version__
+
+FAILED, CANNOT_START, INTERRUPTED, PIPE_CLOSED = 1, 4, 130, 141
+HELP_COLUMN = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,7 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser; only the arguments of the `chosen` command are filled in, the others keep their summary."""
     parser = argparse.ArgumentParser(
         prog="ferrule",
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=HELP_COLUMN),
         description="A load balancer for bare-metal Kubernetes: addresses for Services, FRR rendered and supervised, ARP answered.",
         epilog="`ferrule COMMAND --help` explains a command. `ferrule lab demo` shows all of it on this machine.",
     )
@@ -54,6 +61,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     chosen = next((word for word in words if not word.startswith("-")), None)
     parsed = build_parser(chosen).parse_args(words)
-    module = import_module(next(command.module for command in COMMANDS if command.name == parsed.command))
-    status: int = module.run(parsed)
+    try:
+        status: int = import_module(_module_of(parsed.command)).run(parsed)
+        sys.stdout.flush()
+    except StartupError as error:
+        return _failed(parsed.command, str(error), CANNOT_START)
+    except OrchestratorError as error:
+        return _failed(parsed.command, str(error), FAILED)
+    except KeyboardInterrupt:
+        return _failed(parsed.command, "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; nothing more is written at the interpreter's end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return status
+
+
+def _module_of(name: str) -> str:
+    return next(command.module for command in COMMANDS if command.name == name)
+
+
+def _failed(command: str, reason: str, status: int) -> int:
+    print(f"ferrule {command}: {reason}", file=sys.stderr)
     return status
