@@ -8,6 +8,8 @@ instead of left behind.
 from collections import Counter
 from hashlib import sha256
 
+import structlog
+
 from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, Protocol
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources import metallb
@@ -15,6 +17,8 @@ from orchestrator.resources.kinds import ref_of
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import EventType, ObjectEvent, Sink
+
+log = structlog.get_logger()
 
 COMPONENT = "metallb-speaker"
 EMPTY = GroupPlan()
@@ -38,6 +42,7 @@ class SpeakerReport:
     async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
         """Tell what differs between two plans of one group."""
         self._count_declined(before.declined, after.declined)
+        self._log(before, after)
         old = {(part.service, part.protocol): part for part in before.announced}
         new = {(part.service, part.protocol): part for part in after.announced}
         for key in sorted(old.keys() - new.keys(), key=lambda item: (item[0], item[1].value)):
@@ -57,6 +62,25 @@ class SpeakerReport:
             service = ObjectKey(obj.status.service_namespace, obj.status.service_name)
             if obj.status.node == self._node and (service, protocol) not in current:
                 await self._sink.delete(ref_of(obj))
+
+    def _log(self, before: GroupPlan, after: GroupPlan) -> None:
+        """One line per Service and protocol that changed; the words are MetalLB's (contract 4.1, 8.1)."""
+        was = {(part.service, part.protocol): part.addresses for part in before.announced}
+        present = {(part.service, part.protocol) for part in after.announced}
+        for part in after.announced:
+            if was.get((part.service, part.protocol)) != part.addresses:
+                ips = [str(address) for address in part.addresses]
+                log.info("serviceAnnounced", service=str(part.service), protocol=part.protocol.value, ips=ips)
+        for decline in after.declined:
+            key = (decline.service, decline.protocol)
+            if key in was and key not in present:
+                tell, event = log.info, "serviceWithdrawn"
+            elif decline not in before.declined:
+                tell, event = log.debug, "not announced"
+            else:
+                continue
+            reason, detail = decline.reason.value, decline.detail
+            tell(event, service=str(decline.service), protocol=decline.protocol.value, reason=reason, detail=detail)
 
     async def _announced(self, old: Announced | None, new: Announced, store: ObjectStore) -> None:
         if old is not None:
