@@ -1,0 +1,145 @@
+"""
+`ferrule render`: exactly what one node would run, from manifests alone. Needs no cluster and changes nothing.
+
+The text is the node's frr.conf, with the layer-2 addresses as comments at its end. Passwords stand there as `***`
+unless they are asked for. Problems go to standard error; the output is what runs in spite of them.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.decide.eligibility import NodeView
+from orchestrator.decide.node_plan import GroupPlan, Route, layer2_in_order
+from orchestrator.net.addresses import prefix_key
+from orchestrator.resources.meta import Problem
+from orchestrator.runtime.offline import Computed, NodeOutcome, compute, node_names, outcome_on
+from orchestrator.settings import DEFAULT_NAMESPACE
+from orchestrator.sources.manifests.reader import read_manifests
+
+UNKNOWN_NODE = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("--node", required=True, metavar="NAME", help="the node; its Node object is in the manifests")
+    parser.add_argument(
+        "files", nargs="*", default=["-"], metavar="FILE", help="manifests; folders are searched, - is standard input"
+    )
+    parser.add_argument("--state", type=Path, metavar="DIR", help="state folder: Services keep the addresses they have")
+    parser.add_argument(
+        "--alive", action="append", metavar="NODE", help="a node that lives, for layer 2; repeat (default: all live)"
+    )
+    parser.add_argument(
+        "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
+    )
+    parser.add_argument("--lb-class", default="", metavar="CLASS", help="Services of this loadBalancerClass")
+    parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
+    parser.add_argument("--show-passwords", action="store_true", help="print them as they would run")
+    parser.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="json: the plan, not FRR's words"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the node's configuration; 1 if there is no such node."""
+    manifests = read_manifests(arguments.files, arguments.namespace)
+    states = read_manifests([str(arguments.state)], arguments.namespace) if arguments.state else None
+    computed = compute(manifests, states, arguments.namespace, arguments.lb_class)
+    _print_problems(computed.problems)
+    facts = computed.config.nodes.get(arguments.node)
+    if facts is None:
+        known = _printable(node_names(computed.config))
+        sys.stderr.write(f"there is no node {_printable(arguments.node)}; known nodes: {known}\n")
+        return UNKNOWN_NODE
+    view = NodeView(
+        node=arguments.node,
+        alive=frozenset(arguments.alive) if arguments.alive else None,
+        load_balancer_class=arguments.lb_class,
+        ignore_exclude_label=arguments.ignore_exclude_lb,
+    )
+    outcome = outcome_on(computed, facts, view)
+    _print_problems(outcome.document.problems)
+    text = (
+        _json(computed, outcome) if arguments.output == "json" else _text(outcome, passwords=arguments.show_passwords)
+    )
+    sys.stdout.write(text)
+    return 0
+
+
+def _print_problems(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        sys.stderr.write(_printable(f"{problem.source or '-'}: {problem.severity.value}: {problem}") + "\n")
+
+
+def _printable(text: str) -> str:
+    """A name in a manifest may hold anything, and a terminal obeys control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _text(outcome: NodeOutcome, *, passwords: bool) -> str:
+    document = outcome.document
+    frr = document.text if passwords else document.text_without_passwords
+    daemons = ", ".join(document.daemons) or "none"
+    layer2 = [
+        f"! layer 2: answers for {entry.address} on {', '.join(entry.interfaces or ('every interface',))}\n"
+        for entry in layer2_in_order(outcome.plan.layer2.values())
+    ]
+    return f"{frr.rstrip()}\n! daemons: {daemons}\n{''.join(layer2)}"
+
+
+def _json(computed: Computed, outcome: NodeOutcome) -> str:
+    fields = {
+        "routerId": str(outcome.document.router_id),
+        "daemons": outcome.document.daemons,
+        "routes": [
+            _route(route) for _, route in sorted(outcome.plan.routes.items(), key=lambda item: prefix_key(item[0]))
+        ],
+        "layer2": [
+            {"address": str(entry.address), "interfaces": entry.interfaces}
+            for entry in layer2_in_order(outcome.plan.layer2.values())
+        ],
+        "announced": [part for plan in outcome.groups for part in _announced(plan)],
+        "declined": [part for plan in outcome.groups for part in _declined(plan)],
+        "unassigned": {str(key): refusal.message for key, refusal in sorted(computed.refusals.items())},
+    }
+    return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode() + "\n"
+
+
+def _route(route: Route) -> Mapping[str, object]:
+    return {
+        "prefix": str(route.prefix),
+        "peers": {
+            peer: {"localPref": how.local_pref, "communities": [str(each) for each in how.communities]}
+            for peer, how in route.policy.per_peer
+        },
+        "origins": [str(origin) for origin in route.origins],
+    }
+
+
+def _announced(plan: GroupPlan) -> list[Mapping[str, object]]:
+    return [
+        {
+            "service": str(part.service),
+            "protocol": part.protocol.value,
+            "addresses": [str(address) for address in part.addresses],
+            "peers": part.peers,
+            "interfaces": part.interfaces,
+        }
+        for part in plan.announced
+    ]
+
+
+def _declined(plan: GroupPlan) -> list[Mapping[str, object]]:
+    return [
+        {
+            "service": str(part.service),
+            "protocol": part.protocol.value,
+            "reason": part.reason.value,
+            "detail": part.detail,
+        }
+        for part in plan.declined
+    ]

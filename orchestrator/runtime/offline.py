@@ -1,0 +1,145 @@
+"""
+The whole computation without a cluster: objects in, what one node would run out. No daemon, no clock, no file.
+
+The same parts as in the processes, in their order: resolve, adopt and allocate as the controller does, plan and render
+as the speaker does. What a node remembers (router id, clause numbers) is new here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+import msgspec
+from jinja2 import FileSystemLoader
+
+from orchestrator.config.model import Config, NodeFacts, NodeName
+from orchestrator.config.resolve import resolve
+from orchestrator.decide.allocation import AllocationRefusal
+from orchestrator.decide.convergence import Rules, adopt_all, age, converge
+from orchestrator.decide.eligibility import NodeView
+from orchestrator.decide.ledger import Ledger
+from orchestrator.decide.node_plan import GroupPlan, NodePlan
+from orchestrator.render.document import FrrDocument
+from orchestrator.render.environment import build_environment
+from orchestrator.render.frr import FrrInput, FrrRenderer
+from orchestrator.render.router_id import choose_router_id
+from orchestrator.render.views import Leg
+from orchestrator.resources.core import LoadBalancerStatus, Service, ServiceStatus
+from orchestrator.resources.extensions import SpeakerState
+from orchestrator.resources.kinds import KubeObject, ref_of
+from orchestrator.resources.meta import ObjectKey, Problem
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
+from orchestrator.runtime.planning import Planner
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.settings import template_folder
+from orchestrator.sources.interface import InputState, SourceEvent, Unusable, Upserted
+from orchestrator.sources.manifests.overlay import OVERLAID_KINDS, overlaid
+from orchestrator.sources.manifests.reader import ManifestSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocated:
+    """Services by key with the addresses that they would have, and why others have none."""
+
+    services: Mapping[ObjectKey, Service]
+    refusals: Mapping[ObjectKey, AllocationRefusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed:
+    """What all nodes have in common: the configuration, its problems, the Services with their addresses."""
+
+    store: ObjectStore
+    config: Config
+    problems: tuple[Problem, ...]
+    refusals: Mapping[ObjectKey, AllocationRefusal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeOutcome:
+    """What one node would announce and run."""
+
+    plan: NodePlan
+    groups: tuple[GroupPlan, ...]
+    document: FrrDocument
+
+
+def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, load_balancer_class: str) -> Computed:
+    """Resolve the manifests and allocate; `states` are objects of a state folder, whose statuses count."""
+    store = ObjectStore(namespace, CONFIG_MAP_NAME)
+    store.apply(list(_events(manifests, states)))
+    resolved = resolve(store.snapshot(), from_config_map(store.last_good))
+    allocated = _allocate(store.services, resolved.config, Rules(load_balancer_class=load_balancer_class))
+    store.services.update(allocated.services)
+    return Computed(
+        store=store,
+        config=resolved.config,
+        problems=tuple(dict.fromkeys((*manifests.all_problems, *manifests.located(resolved.problems)))),
+        refusals=allocated.refusals,
+    )
+
+
+def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView) -> NodeOutcome:
+    """Plan and render for one of the nodes; `view.node` is its name."""
+    planner = Planner(view, computed.store)
+    planner.configuration_changed(computed.config)
+    given = FrrInput(
+        node=facts,
+        config=computed.config,
+        plan=planner.plan,
+        router_id=choose_router_id(facts, computed.config.peers_of(facts.name), None),
+        legs=_legs(facts, computed.store.speakers.get(facts.name)),
+    )
+    document = FrrRenderer(build_environment(FileSystemLoader(template_folder()))).render(given)
+    plans = tuple(plan for _, plan in sorted(planner.group_plans.items()))
+    return NodeOutcome(plan=planner.plan, groups=plans, document=document)
+
+
+def _events(manifests: ManifestSet, states: ManifestSet | None) -> Iterator[SourceEvent]:
+    kept: dict[object, KubeObject] = {ref_of(event.obj): event.obj for event in states.objects} if states else {}
+    for event in manifests.objects:
+        state = kept.pop(ref_of(event.obj), None)
+        yield event if state is None else Upserted(overlaid(event.obj, state), event.problems)
+    yield from (Upserted(obj) for obj in kept.values() if ref_of(obj).kind not in OVERLAID_KINDS)
+    yield from (Unusable(ref, problems) for ref, problems in manifests.unusable.items())
+    yield InputState(problems=manifests.problems, incomplete=manifests.incomplete)
+
+
+def _allocate(services: Mapping[ObjectKey, Service], config: Config, rules: Rules) -> Allocated:
+    ledger = Ledger()
+    ledger.set_pools(config.pools)
+    adopt_all(services.values(), ledger, rules)
+    assigned: dict[ObjectKey, Service] = {}
+    refusals: dict[ObjectKey, AllocationRefusal] = {}
+    for service in _controllers_order(services.values(), ledger):
+        result = converge(service, ledger, rules)
+        if result.ingress is not None:
+            status = ServiceStatus(load_balancer=LoadBalancerStatus(ingress=result.ingress))
+            assigned[service.metadata.key] = msgspec.structs.replace(service, status=status)
+        if result.refusal is not None:
+            refusals[service.metadata.key] = result.refusal
+    return Allocated(services=assigned, refusals=refusals)
+
+
+def _controllers_order(services: Iterable[Service], ledger: Ledger) -> list[Service]:
+    """Those with addresses first, then the older ones."""
+    return sorted(services, key=lambda each: (ledger.assignment(each.metadata.key) is None, age(each)))
+
+
+def _legs(facts: NodeFacts, state: SpeakerState | None) -> tuple[Leg, ...]:
+    """A SpeakerState tells on-link prefixes; of the node's addresses its Node object knows the InternalIPs."""
+    if state is None:
+        return ()
+    networks = ((link.name, ip_network(prefix)) for link in state.spec.interfaces for prefix in link.prefixes)
+    return tuple(
+        Leg(interface=name, address=address, prefix=network)
+        for name, network in networks
+        for address in facts.internal_addresses
+        if address in network
+    )
+
+
+def node_names(config: Config) -> str:
+    """The known nodes, for a message."""
+    names: Iterable[NodeName] = sorted(config.nodes)
+    return ", ".join(names) or "none: the manifests hold no Node objects"
