@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from orchestrator.config.model import Pool
@@ -25,6 +26,9 @@ from tests.support.objects import (
     ref,
     service,
 )
+
+patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The machine is shared: how long one example takes says nothing."""
 
 V4_BASE = int(IPv4Address("10.0.0.250"))
 V6_BASE = int(IPv6Address("2001:db8::"))

@@ -37,6 +37,7 @@ def usable(pool: Pool, family: IpFamily) -> Iterator[IpAddress]:
                     yield address
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=12))
 def test_no_address_has_two_incompatible_users(pools: dict[str, Pool], services: list[Service]) -> None:
     users = defaultdict(list)
@@ -50,6 +51,7 @@ def test_no_address_has_two_incompatible_users(pools: dict[str, Pool], services:
             assert not one.ports & other.ports
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=8), some.services("new"))
 def test_the_lowest_address_that_fits_is_found(pools: dict[str, Pool], services: list[Service], new: Service) -> None:
     ledger = ledger_of(pools, services)
@@ -65,6 +67,7 @@ def test_the_lowest_address_that_fits_is_found(pools: dict[str, Pool], services:
             assert ledger.lowest(pool.name, family, request.tenancy) == next(fitting, None)
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=8), some.services("new"))
 def test_refused_only_when_nothing_fits(pools: dict[str, Pool], services: list[Service], new: Service) -> None:
     ledger = ledger_of(pools, services)
@@ -83,12 +86,14 @@ def test_refused_only_when_nothing_fits(pools: dict[str, Pool], services: list[S
         )
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=8))
 def test_equal_events_give_equal_assignments(pools: dict[str, Pool], services: list[Service]) -> None:
     backwards = dict(reversed(pools.items()))
     assert ledger_of(pools, services).assignments == ledger_of(backwards, services).assignments
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=8, unique_by=lambda one: one.metadata.key), some.pools())
 def test_held_addresses_stay_while_they_are_allowed(
     pools: dict[str, Pool], services: list[Service], added: dict[str, Pool]
@@ -110,6 +115,7 @@ def _apart(pool: Pool, pools: Mapping[str, Pool]) -> bool:
     return pool.name not in pools and not any(one.overlaps(other) for one in pool.ranges for other in others)
 
 
+@some.patiently
 @given(some.pools(), st.lists(some.services(), max_size=10), st.lists(some.keys), some.pools())
 def test_rebuilt_ledger_equals_the_one_that_was_changed_in_place(
     pools: dict[str, Pool], services: list[Service], released: list[object], others: dict[str, Pool]
@@ -133,6 +139,7 @@ def test_rebuilt_ledger_equals_the_one_that_was_changed_in_place(
                 assert ledger.lowest(name, family, request.tenancy) == fresh.lowest(name, family, request.tenancy)
 
 
+@some.patiently
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12))), st.integers(0, 13))
 def test_intervals_equal_a_set(steps: list[tuple[bool, int]], start: int) -> None:
     intervals, reference = Intervals(), set[int]()

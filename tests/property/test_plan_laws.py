@@ -16,11 +16,13 @@ from tests.property import strategies_decide as some
 node_names = st.text("abc-", min_size=1, max_size=4)
 
 
+@some.patiently
 @given(some.addresses, st.lists(node_names, unique=True), st.dictionaries(node_names, st.integers(0, 2)))
 def test_election_ignores_candidate_order(address: IpAddress, nodes: list[str], preference: dict[str, int]) -> None:
     assert elect(address, nodes, preference) == elect(address, list(reversed(nodes)), preference)
 
 
+@some.patiently
 @given(some.addresses, st.sets(node_names, min_size=2), st.dictionaries(node_names, st.integers(0, 2)), st.data())
 def test_only_the_owner_leaving_moves_an_address(
     address: IpAddress, nodes: set[str], preference: dict[str, int], data: st.DataObject
@@ -46,6 +48,7 @@ def components(services: dict[ObjectKey, frozenset[IpAddress]]) -> set[frozenset
     return {frozenset(keys) for keys, _ in groups}
 
 
+@some.patiently
 @given(events)
 def test_groups_equal_connected_components(history: list[Event]) -> None:
     groups, services = AddressGroups(), dict[ObjectKey, frozenset[IpAddress]]()
@@ -63,6 +66,7 @@ def test_groups_equal_connected_components(history: list[Event]) -> None:
         assert changed <= set(affected)
 
 
+@some.patiently
 @given(st.lists(st.tuples(some.keys, st.none() | some.group_plans()), max_size=15))
 def test_sum_equals_the_sum_from_scratch(history: list[tuple[ObjectKey, GroupPlan | None]]) -> None:
     total, groups = PlanSum(), dict[ObjectKey, GroupPlan]()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.config.model import Resolved
 from orchestrator.config.resolve import resolve
 from orchestrator.resources.snapshot import ClusterSnapshot
-from tests.property.strategies_decide import snapshots
+from tests.property.strategies_decide import patiently, snapshots
 from tests.support.objects import bgp_object, community_object, l2_object, peer_object, pool_object
 
 BROKEN: dict[str, Any] = {
@@ -30,11 +30,13 @@ def reordered(snapshot: ClusterSnapshot) -> ClusterSnapshot:
     return replace(snapshot, **mappings)
 
 
+@patiently
 @given(snapshots())
 def test_resolve_does_not_depend_on_the_order_of_objects(snapshot: ClusterSnapshot) -> None:
     assert resolve(reordered(snapshot), {}) == resolve(snapshot, {})
 
 
+@patiently
 @given(snapshots())
 def test_resolving_again_with_its_own_memory_keeps_the_configuration(snapshot: ClusterSnapshot) -> None:
     first = resolve(snapshot, {})
@@ -43,6 +45,7 @@ def test_resolving_again_with_its_own_memory_keeps_the_configuration(snapshot: C
     assert second.last_good == first.last_good
 
 
+@patiently
 @given(snapshots(), st.sampled_from(sorted(BROKEN)), st.booleans())
 def test_broken_object_changes_nothing_else(snapshot: ClusterSnapshot, kind: str, remembered: bool) -> None:
     last_good = resolve(snapshot, {}).last_good if remembered else {}
@@ -59,6 +62,7 @@ def places(resolved: Resolved) -> set[tuple[str, str]]:
     return {(problem.ref.name, problem.field) for problem in resolved.problems}
 
 
+@patiently
 @given(snapshots(), snapshots())
 def test_new_objects_never_change_what_runs(before: ClusterSnapshot, after: ClusterSnapshot) -> None:
     """Objects of `before` that stay as they are keep their pool ranges and their sessions whatever is added."""
