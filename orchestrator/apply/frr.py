@@ -119,7 +119,8 @@ class FrrAnnouncer:
         self._files = files
         self._gid = gid
         self._on_written = on_written
-        earlier = {name: parse(read_file(files.daemon_conf(name))) for name in DAEMONS}
+        self._kept_texts: Mapping[Daemon, str] = {name: read_file(files.daemon_conf(name)) for name in DAEMONS}
+        earlier = {name: parse(text) for name, text in self._kept_texts.items()}
         self._daemons: Mapping[Daemon, FrrDaemon] = {
             name: FrrDaemon(name, files.vty(name), ours=earlier[name], patience_s=patience_s) for name in DAEMONS
         }
@@ -143,6 +144,11 @@ class FrrAnnouncer:
     def kept_router_id(self) -> RouterId | None:
         """The router id of an earlier process' document."""
         return self._kept_router_id
+
+    @property
+    def kept_texts(self) -> Mapping[Daemon, str]:
+        """An earlier process' document, for the lines of peers that cannot be rendered now."""
+        return self._kept_texts
 
     @property
     def kept_legs(self) -> tuple[Leg, ...]:

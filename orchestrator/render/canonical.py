@@ -23,6 +23,8 @@ class Line(NamedTuple):
 
 
 PASSWORD = re.compile(r"(neighbor \S+ password) \S.*")
+ORIGIN = "! from "
+"""Starts the comment that names the objects which the following lines come from."""
 SEPARATORS = frozenset({"exit", "exit-address-family", "exit-vrf", "end"})
 PREAMBLE = ("Building configuration", "Current configuration", "frr version ", "frr defaults ", "hostname ")
 
@@ -54,16 +56,26 @@ def lines_of(text: str) -> Iterator[Line]:
 
     Accepts what we render and `show running-config` of FRR 8.4.4 and 10.x; comments and separators are left out.
     """
+    return (line for _, line in lines_with_notes(text))
+
+
+def lines_with_notes(text: str) -> Iterator[tuple[str, Line]]:
+    """Yield each line with the comment `! from ...` that it stands under, empty if there is none."""
     stack: list[tuple[int, str]] = []
+    note, note_depth = "", 0
     for raw in text.splitlines():
         line = raw.strip()
+        depth = len(raw) - len(raw.lstrip())
+        if line.startswith(ORIGIN):
+            note, note_depth = line, depth
         if not line or line[0] in "!#" or line in SEPARATORS or line.startswith(PREAMBLE):
             continue
-        depth = len(raw) - len(raw.lstrip())
+        if depth < note_depth:
+            note, note_depth = "", 0
         while stack and stack[-1][0] >= depth:
             stack.pop()
         if not is_place(line):
-            yield Line(tuple(word for _, word in stack), line)
+            yield note, Line(tuple(word for _, word in stack), line)
         stack.append((depth, line))
 
 

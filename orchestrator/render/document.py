@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from orchestrator.net.bgp import RouterId
-from orchestrator.render.canonical import Context, Line, is_place, opens, redact
+from orchestrator.render.canonical import ORIGIN, Context, Line, is_place, opens, redact
 from orchestrator.render.policies import Catalog, Reach
 from orchestrator.resources.meta import ObjectRef, Problem
 
@@ -93,6 +93,11 @@ class FrrDocument:
         """What this daemon starts with."""
         return f"{self.heading}\n{self._sections[daemon]}"
 
+    @property
+    def daemon_texts(self) -> Mapping[Daemon, str]:
+        """What each needed daemon starts with."""
+        return {name: self.daemon_text(name) for name in self.daemons}
+
     @cached_property
     def _sections(self) -> Mapping[Daemon, str]:
         in_order = sorted(self.blocks.values(), key=lambda block: block.order)
@@ -151,7 +156,7 @@ def _with_origins(blocks: Iterable[Block]) -> Iterator[str]:
         if block.origins and block.origins != told:
             yield from _enter(place, first.context)
             place = first.context
-            yield f"{' ' * len(place)}! from {', '.join(str(origin) for origin in block.origins)}\n"
+            yield f"{' ' * len(place)}{ORIGIN}{', '.join(str(origin) for origin in block.origins)}\n"
         told = block.origins
         for line in block.lines:
             yield from _put(place, line)

@@ -16,9 +16,9 @@ from orchestrator.config.model import Config, NodeFacts, Peer
 from orchestrator.decide.node_plan import NodePlan, Route
 from orchestrator.net.addresses import Prefix
 from orchestrator.net.bgp import RouterId
-from orchestrator.render import policies, routes, sessions, views
+from orchestrator.render import held, policies, routes, sessions, views
 from orchestrator.render.blocks import BlockMaker, KeyedBlock, all_or_problem
-from orchestrator.render.document import FrrDocument
+from orchestrator.render.document import Daemon, FrrDocument
 from orchestrator.render.policies import Catalog
 from orchestrator.resources.meta import Problem
 
@@ -28,6 +28,7 @@ class FrrInput:
     """
     All that a document is made of. `router_id` comes from `choose_router_id`; `sequences` from the document before or
     from the running configuration (`policies.sequences_in`); `legs` are this node's addresses, empty if not known.
+    `previous` are the texts of the document before, where held peers have their lines; without it they have none.
     """
 
     node: NodeFacts
@@ -36,10 +37,17 @@ class FrrInput:
     router_id: RouterId
     sequences: Mapping[int, int] = field(default_factory=dict)
     legs: tuple[views.Leg, ...] = ()
+    previous: Mapping[Daemon, str] = field(default_factory=dict)
 
     @property
     def peers(self) -> tuple[Peer, ...]:
+        """The peers that can be rendered."""
         return self.config.peers_of(self.node.name)
+
+    @property
+    def receivers(self) -> tuple[Peer, ...]:
+        """These, and the ones that keep their session for want of a password."""
+        return self.config.receivers_on(self.node.name)
 
 
 class FrrRenderer:
@@ -51,12 +59,13 @@ class FrrRenderer:
     def render(self, given: FrrInput) -> FrrDocument:
         """Return the whole document."""
         problems: list[Problem] = []
+        blocks = dict(self._lasting(given, problems))
         base = FrrDocument(
             heading=views.heading(given.node.name),
-            blocks=dict(self._lasting(given, problems)),
-            daemons=sessions.daemons(given.peers),
+            blocks=blocks,
+            daemons=sessions.daemons(given.receivers, blocks.values()),
             router_id=given.router_id,
-            reach=policies.reach_of(given.config, given.node.name, given.peers),
+            reach=policies.reach_of(given.config, given.node.name, given.receivers),
             catalog=Catalog(kept=given.sequences),
             problems=tuple(problems),
         )
@@ -75,14 +84,28 @@ class FrrRenderer:
         return replace(successor, catalog=editor.catalog, problems=problems)
 
     def _lasting(self, given: FrrInput, problems: list[Problem]) -> Iterator[KeyedBlock]:
-        peers = given.peers
-        maps = policies.reach_of(given.config, given.node.name, peers).maps
-        yield from sessions.instances(self._maker, peers, given.router_id)
-        yield from sessions.profiles(self._maker, given.config, peers, problems)
-        for peer in peers:
+        maps = policies.reach_of(given.config, given.node.name, given.receivers).maps
+        yield from sessions.instances(self._maker, given.receivers, given.router_id)
+        yield from sessions.profiles(self._maker, given.config, given.receivers, problems)
+        for peer in given.peers:
             make = partial(self._peer, peer, maps[peer.name], given)
             yield from all_or_problem(make, [peer.origin], problems)
+        if given.config.held_peers:
+            yield from self._held(given, maps)
+
+    def _held(self, given: FrrInput, maps: Mapping[str, str]) -> Iterator[KeyedBlock]:
+        """The old lines of held peers; where a peer's address is known to be the same, with the out-map of today."""
+        old = tuple(held.held_blocks(given.previous, given.config.held_peers))
+        present = {views.router_context(peer.my_asn, peer.vrf) for peer in given.receivers}
+        yield from held.held_instances(given.previous.get("bgpd", ""), old, present)
+        yield from old
+        known = dict(old)
+        for peer in given.receivers:
+            session = known.get(f"neighbor {peer.name}")
+            if session is not None and sessions.is_about(session, peer):
+                yield from sessions.families(self._maker, peer, maps[peer.name])
 
     def _peer(self, peer: Peer, out_map: str, given: FrrInput) -> Iterator[KeyedBlock]:
-        yield from sessions.neighbor(self._maker, peer, out_map)
+        yield from sessions.neighbor(self._maker, peer)
+        yield from sessions.families(self._maker, peer, out_map)
         yield from sessions.bfd(self._maker, peer, given.legs)

@@ -7,7 +7,8 @@ from orchestrator.config.model import Config, Peer
 from orchestrator.net.bgp import RouterId
 from orchestrator.render import views
 from orchestrator.render.blocks import BlockMaker, KeyedBlock, Place, all_or_problem
-from orchestrator.render.document import DAEMONS, Daemon, Section
+from orchestrator.render.canonical import Line
+from orchestrator.render.document import DAEMONS, Block, Daemon, Section
 from orchestrator.render.views import Leg
 from orchestrator.resources.meta import Problem
 
@@ -24,17 +25,26 @@ def instances(maker: BlockMaker, peers: Iterable[Peer], router_id: RouterId) -> 
         yield "deny-in", maker.make("deny_in", None, place)
 
 
-def neighbor(maker: BlockMaker, peer: Peer, out_map: str) -> Iterator[KeyedBlock]:
-    """Yield a peer's session options, and its place in each address family that it carries."""
-    session = views.NeighborView(peer=peer)
-    origins = (peer.origin,)
-    section = (Section.INSTANCE, peer.vrf)
-    place = Place(context=session.context, order=(*section, 1, peer.neighbor))
-    yield f"neighbor {peer.name}", maker.make("neighbor", session, place, origins=origins)
+def neighbor(maker: BlockMaker, peer: Peer) -> Iterator[KeyedBlock]:
+    """Yield a peer's session options."""
+    view = views.NeighborView(peer=peer)
+    place = Place(context=view.context, order=(Section.INSTANCE, peer.vrf, 1, peer.neighbor))
+    yield f"neighbor {peer.name}", maker.make("neighbor", view, place, origins=(peer.origin,))
+
+
+def families(maker: BlockMaker, peer: Peer, out_map: str) -> Iterator[KeyedBlock]:
+    """Yield a peer's place in each address family that it carries."""
     for family in peer.families:
         view = views.FamilyView(asn=peer.my_asn, vrf=peer.vrf, family=family, neighbor=peer.neighbor, out_map=out_map)
-        place = Place(context=view.context, order=(*section, 2, family.value, 0, peer.neighbor))
-        yield f"family {family.value} {peer.name}", maker.make("family", view, place, origins=origins)
+        order = (Section.INSTANCE, peer.vrf, 2, family.value, 0, peer.neighbor)
+        place = Place(context=view.context, order=order)
+        yield f"family {family.value} {peer.name}", maker.make("family", view, place, origins=(peer.origin,))
+
+
+def is_about(session: Block, peer: Peer) -> bool:
+    """Whether a session block is one of this peer's, of whatever options."""
+    start = Line((views.router_context(peer.my_asn, peer.vrf),), f"neighbor {peer.neighbor} ")
+    return all(line.context == start.context and line.text.startswith(start.text) for line in session.lines)
 
 
 def bfd(maker: BlockMaker, peer: Peer, legs: tuple[Leg, ...]) -> Iterator[KeyedBlock]:
@@ -58,17 +68,19 @@ def _profile(maker: BlockMaker, config: Config, name: str) -> Iterator[KeyedBloc
     yield f"profile {name}", maker.make("bfd_profile", view, place, origins=(view.profile.origin,))
 
 
-def daemons(peers: Iterable[Peer]) -> tuple[Daemon, ...]:
+def daemons(peers: Iterable[Peer], blocks: Iterable[Block]) -> tuple[Daemon, ...]:
     """
-    Return which daemons are needed, in the order of starting.
+    Return which daemons are needed, in the order of starting: for the peers, and for the blocks that there are.
 
     bgpd alone announces (FRR 8.4.4, tried); BFD, unnumbered sessions and VRFs need zebra's view of the interfaces.
     """
-    needed: set[Daemon] = set()
+    needed = {block.daemon for block in blocks}
     for peer in peers:
         needed.add("bgpd")
         if peer.bfd_profile:
             needed |= {"bfdd", "zebra"}
         if peer.vrf or peer.address is None:
             needed.add("zebra")
+    if "bfdd" in needed:
+        needed.add("zebra")
     return tuple(daemon for daemon in DAEMONS if daemon in needed)

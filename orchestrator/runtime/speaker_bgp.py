@@ -79,6 +79,7 @@ class Bgp:
             router_id=choose_router_id(facts, config.peers_of(facts.name), kept),
             sequences=self._announcer.kept_sequences if previous is None else previous.catalog.sequences,
             legs=self._legs,
+            previous=self._announcer.kept_texts if previous is None else previous.daemon_texts,
         )
         self._use(self._renderer.render(given), started)
 
