@@ -19,15 +19,16 @@ from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.net.bgp import Asn, RouterId
 from orchestrator.resources.core import Secret
-from orchestrator.resources.metallb import BGPPeerSpec
+from orchestrator.resources.metallb import BGPPeerSpec, LabelSelector
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A peer before conflicts are decided; `locked`: all is known but its password."""
+    """A peer before conflicts are decided; `locked`: all is known but its password. `selectors` as in the object."""
 
     peer: Peer
     locked: bool
+    selectors: tuple[LabelSelector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def _read(subject: Subject[BGPPeerSpec], findings: Findings, around: Surrounding
         vrf=spec.vrf,
         dual_stack_address_family=spec.dual_stack_address_family,
     )
-    return Draft(peer, isinstance(password, Locked))
+    return Draft(peer, isinstance(password, Locked), spec.node_selectors)
 
 
 def _check_texts(subject: Subject[BGPPeerSpec], findings: Findings) -> None:

@@ -9,14 +9,16 @@ their precedence; one that conflicts takes its last good spec if that fits, else
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from orchestrator.config.claims import Claim, Claims
 from orchestrator.config.model import NodeName, Peer
 from orchestrator.config.peers import Draft
 from orchestrator.net.bgp import Asn, RouterId
 from orchestrator.resources.meta import ObjectRef, Problem
 
-ANY_NODE: frozenset[NodeName] = frozenset({"*"})
-"""Stands for the nodes while none is known: then all peers may meet (contract 3.8)."""
+IMAGINED = "*"
+"""Starts the names of the nodes that stand in while none is known: one for each list of selectors that peers have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +43,14 @@ class _Conflict:
 class _Seats:
     """What is taken on each node so far, and by which peer."""
 
-    def __init__(self, nodes_known: bool) -> None:
-        self._nodes_known = nodes_known
+    def __init__(self, imagined: Mapping[str, frozenset[NodeName]]) -> None:
+        self._imagined = imagined
         self._neighbors: dict[tuple[NodeName, str, str], str] = {}
         self._asns: dict[tuple[NodeName, str], tuple[Asn, str]] = {}
         self._router_ids: dict[NodeName, tuple[RouterId | None, str]] = {}
 
     def _nodes(self, peer: Peer) -> frozenset[NodeName]:
-        return peer.nodes if self._nodes_known else ANY_NODE
+        return self._imagined.get(peer.name, peer.nodes)
 
     def take(self, peer: Peer, lost: frozenset[NodeName]) -> None:
         for node in self._nodes(peer) - lost:
@@ -90,7 +92,7 @@ class _Seats:
 
 def settle(claims: Claims[Draft], *, nodes_known: bool) -> Sessions:
     """Serve the claims and return which peers run where."""
-    seats = _Seats(nodes_known)
+    seats = _Seats({} if nodes_known else _imagine(claims))
     drafts: dict[str, Draft] = {}
     problems: list[Problem] = []
     memories = dict(claims.memories)
@@ -114,6 +116,18 @@ def settle(claims: Claims[Draft], *, nodes_known: bool) -> Sessions:
     )
 
 
+def _imagine(claims: Claims[Draft]) -> Mapping[str, frozenset[NodeName]]:
+    """
+    Return where peers would surely meet while no node is known: those with equal selectors, and all with one without.
+
+    Contract 3.8 lets all peers meet then; two that select different racks would be refused offline for nothing.
+    """
+    wanted = {claim.ref.name: claim.variants[0].selectors for claim in claims.served}
+    places = {name: f"{IMAGINED}{msgspec.json.encode(selectors).decode()}" for name, selectors in wanted.items()}
+    everywhere = frozenset(places.values())
+    return {name: frozenset({places[name]}) if selectors else everywhere for name, selectors in wanted.items()}
+
+
 def _choose(claim: Claim[Draft], seats: _Seats) -> tuple[Draft, Sequence[_Conflict]]:
     """The first variant that is free of conflicts, an unlocked one if possible; else the own spec and its conflicts."""
     options = [(draft, tuple(seats.conflicts(draft.peer))) for draft in claim.variants]
@@ -126,6 +140,6 @@ def _problems(claim: Claim[Draft], conflicts: Sequence[_Conflict]) -> Iterator[P
     for conflict in conflicts:
         met.setdefault((conflict.winner, conflict.field, conflict.message), []).append(conflict.node)
     for (winner, field, message), nodes in met.items():
-        place = "" if nodes == sorted(ANY_NODE) else f" (on {', '.join(nodes)})"
+        place = "" if nodes[0].startswith(IMAGINED) else f" (on {', '.join(nodes)})"
         remedy = f"BGPPeer {winner} goes first{place}; change {field} or nodeSelectors of one of them"
         yield Problem(ref=claim.ref, field=field, message=f"{message}; {remedy}")

@@ -100,3 +100,20 @@ def test_peer_pointed_at_a_missing_secret_goes_on_with_its_last_good_spec() -> N
 
 def test_broken_peer_without_memory_is_held() -> None:
     assert sessions(peer_object("a", my_asn=0)).held == {"a"}
+
+
+def test_without_nodes_peers_of_other_selectors_do_not_meet() -> None:
+    first = peer_object("a", router_id="10.0.0.1", node_selectors=(FIRST,))
+    second = peer_object("b", router_id="10.0.0.2", node_selectors=(labeled(rack="n2"),))
+    assert not sessions(first, second, nodes={}).problems
+
+
+def test_without_nodes_peers_of_equal_selectors_meet() -> None:
+    result = sessions(*(peer_object(name, node_selectors=(FIRST,)) for name in ("a", "b")), nodes={})
+    assert [problem.ref.name for problem in result.problems] == ["b"]
+    assert "(on " not in result.problems[0].message
+
+
+def test_without_nodes_a_peer_without_selectors_meets_all() -> None:
+    result = sessions(peer_object("a", node_selectors=(FIRST,)), peer_object("b"), nodes={})
+    assert [problem.ref.name for problem in result.problems] == ["b"]
