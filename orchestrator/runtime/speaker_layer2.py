@@ -42,10 +42,14 @@ class Layer2:
         """
         Nodes that may own addresses: they have a speaker that does not drain, and a responder that lives.
 
-        Until the responder has reported, every such node counts as alive (unknown is not dead).
+        A node of which the responder has not reported yet counts as alive (unknown is not dead): a node that took
+        itself for the only one, because its responder had heard of no other, would remove the others' statuses.
         """
         willing = {node for node, state in speakers.items() if not state.spec.draining} | {self._settings.node}
-        return frozenset(willing if self._liveness is None else willing & {*self._liveness.alive})
+        if self._liveness is None:
+            return frozenset(willing)
+        unknown = {peer.node for peer in self._peers(speakers)} - self._liveness.states.keys()
+        return frozenset(willing & (unknown | {*self._liveness.alive}))
 
     def took(self, event: ResponderEvent) -> bool:
         """Take in what the responder reported; whether the candidates may have changed."""
