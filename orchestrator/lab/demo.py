@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.lab import record
+from orchestrator.lab import layout, record
 from orchestrator.lab.steps import STEPS, Outcome, Report, Step, duration
 from orchestrator.lab.topology import Lab
 
@@ -109,8 +109,10 @@ def _summarize(screen: Screen, outcomes: list[Outcome], took_s: float) -> None:
 
 
 def _explain(lab: Lab, screen: Screen) -> None:
-    """Show the last warnings and errors of each of our processes."""
+    """Show the last warnings and errors of each of our processes; the router's daemons have a format of their own."""
     for started in lab.processes:
+        if started.machine == layout.ROUTER:
+            continue
         lines = [line for line in Path(started.log).read_text(errors="replace").splitlines() if _is_serious(line)]
         if lines:
             screen.block(started.identity.name, "\n".join(lines[-LOG_TAIL:]))
