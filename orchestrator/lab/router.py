@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,8 @@ from orchestrator.lab import layout, probes
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.lab.topology import Lab
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
+
+Shape = TypeVar("Shape")
 
 DAEMONS = ("zebra", "bgpd", "bfdd")
 ESTABLISHED = "Established"
@@ -28,6 +31,11 @@ class Session(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Family(msgspec.Struct, frozen=True):
     peers: dict[str, Session] = {}
+
+
+class _BfdPeer(msgspec.Struct, frozen=True):
+    peer: str
+    status: str
 
 
 def start(lab: Lab) -> None:
@@ -68,18 +76,29 @@ def vtysh(lab: Lab, machine: Namespace, folder: RunFolder, command: str) -> str:
 
 def sessions(lab: Lab) -> Mapping[str, Session]:
     """The router's BGP sessions by the node's address, both families; empty while bgpd does not answer."""
-    sockets = ["--vty_socket", str(lab.folder.router.path), "--config_dir", str(lab.folder.vtysh)]
-    done = lab.machines[layout.ROUTER].run(["vtysh", *sockets, "-c", "show bgp summary json"], check=False)
-    try:
-        families = msgspec.json.decode(done.stdout, type=dict[str, _Family])
-    except msgspec.MsgspecError:
-        return {}
-    return {address: session for family in families.values() for address, session in family.peers.items()}
+    families = _show(lab, "show bgp summary json", dict[str, _Family])
+    return {address: session for family in (families or {}).values() for address, session in family.peers.items()}
 
 
 def established(lab: Lab) -> frozenset[str]:
-    """The addresses of the nodes whose IPv4 session is up."""
+    """The addresses of the nodes whose session is up."""
     return frozenset(address for address, session in sessions(lab).items() if session.state == ESTABLISHED)
+
+
+def watched(lab: Lab) -> frozenset[str]:
+    """The addresses of the nodes whose BFD session is up, one or two seconds after BGP's: BFD starts slowly."""
+    found = _show(lab, "show bfd peers json", list[_BfdPeer]) or []
+    return frozenset(one.peer for one in found if one.status == "up")
+
+
+def _show(lab: Lab, command: str, shape: type[Shape]) -> Shape | None:
+    """Return the router's answer as JSON; None while its daemon does not answer."""
+    sockets = ["--vty_socket", str(lab.folder.router.path), "--config_dir", str(lab.folder.vtysh)]
+    done = lab.machines[layout.ROUTER].run(["vtysh", *sockets, "-c", command], check=False)
+    try:
+        return msgspec.json.decode(done.stdout, type=shape)
+    except msgspec.MsgspecError:
+        return None
 
 
 def next_hops(lab: Lab, address: str) -> frozenset[str]:

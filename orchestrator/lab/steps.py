@@ -114,11 +114,13 @@ def show_node(lab: Lab, report: Report) -> Outcome:
     summary = router.vtysh(lab, lab.machines[node.name], run, "show bgp summary")
     took = time.monotonic() - began
     report.block(f"{node.name}: vtysh -c 'show bgp summary'", summary)
+    hosts = {str(host.address) for host in layout.NODES}
+    probes.until(lambda: router.watched(lab) >= hosts, "BFD with every node")
     sessions = router.established(lab)
-    held = str(layout.ROUTER_HOST.address) in summary and sessions >= {str(host.address) for host in layout.NODES}
+    lines = len(text.splitlines())
     return Outcome(
-        measured=f"{len(text.splitlines())} lines, {len(sessions)} sessions; vtysh answered in {duration(took)}",
-        held=held,
+        measured=f"{lines} lines, {len(sessions)} sessions, all with BFD; vtysh answered in {duration(took)}",
+        held=str(layout.ROUTER_HOST.address) in summary and sessions >= hosts,
     )
 
 
