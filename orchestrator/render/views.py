@@ -14,7 +14,7 @@ from orchestrator.net.addresses import IpAddress, IpFamily, Prefix, covering_pre
 from orchestrator.net.bgp import Asn, RouterId
 from orchestrator.net.link import InterfaceName
 from orchestrator.render.canonical import Context, Line
-from orchestrator.render.environment import token
+from orchestrator.render.environment import OpenedPassword, token
 from orchestrator.render.policies import large, standard
 
 BFD_DEFAULT_MS = 300
@@ -147,9 +147,9 @@ class NeighborView:
         return None if time is None else int(time.total_seconds())
 
     @property
-    def password(self) -> str | None:
+    def password(self) -> OpenedPassword | None:
         """The password itself: this is the only place that opens it."""
-        return self.peer.password.open() if self.peer.password else None
+        return OpenedPassword(self.peer.password.open()) if self.peer.password else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
