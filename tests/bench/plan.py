@@ -1,0 +1,210 @@
+"""
+The pure part, in this process: allocation, planning, rendering and difference at 10 000 Services. CPU time, no daemon.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from ipaddress import IPv4Address
+
+from jinja2 import FileSystemLoader
+
+from orchestrator.config.model import Config
+from orchestrator.config.resolve import resolve
+from orchestrator.decide.convergence import Outcome, Rules, converge
+from orchestrator.decide.eligibility import NodeView
+from orchestrator.decide.ledger import Ledger
+from orchestrator.decide.space import Tenancy
+from orchestrator.net.addresses import IpFamily
+from orchestrator.net.bgp import RouterId
+from orchestrator.render.canonical import Line
+from orchestrator.render.difference import change_of, difference
+from orchestrator.render.document import FrrDocument
+from orchestrator.render.environment import build_environment
+from orchestrator.render.frr import FrrInput, FrrRenderer
+from orchestrator.resources.core import LABEL_SERVICE_NAME, EndpointSlice, Service
+from orchestrator.resources.kinds import KubeObject
+from orchestrator.runtime.planning import Planner
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.settings import template_folder
+from orchestrator.sources.interface import Upserted
+from tests.bench.rows import Row, Scope, row_of
+from tests.support import objects
+
+SERVICES = 10_000
+CHANGED = 200
+NODE = "node-a"
+FIRST = IPv4Address("10.0.0.1")
+PER_THOUSAND_BUDGET = "own CPU <= 100 per 1000"
+CHANGE_BUDGET = "<= 5"
+FULL_BUDGET = "<= 2 000"
+
+
+def measure(scope: Scope) -> Iterator[Row]:
+    """Yield allocation first, then planning."""
+    yield _converge_all(scope)
+    for name, pool_range, fill in (
+        ("10 000 Services in a /8", "10.0.0.0/8", 0.0),
+        ("10 000 Services in a /8, 99 % full", "10.0.0.0/8", 0.99),
+        ("10 000 Services in an IPv6 /64", "2001:db8::/64", 0.0),
+    ):
+        yield _allocate_one(scope, f"one allocation, {name}", pool_range, fill)
+    yield from _plan_all(scope)
+    yield _plan_one(scope)
+
+
+# --- allocation -------------------------------------------------------------------------------------------------------
+
+
+def _ledger(pool_range: str) -> Ledger:
+    ledger = Ledger()
+    ledger.set_pools(objects.pools(objects.pool("many", pool_range)))
+    return ledger
+
+
+def _services(family: IpFamily = IpFamily.IPV4) -> list[Service]:
+    cluster_address = {IpFamily.IPV4: "10.96.0.1", IpFamily.IPV6: "fd00::1"}[family]
+    return [objects.service(f"many-{number:05}", cluster_ip=cluster_address) for number in range(SERVICES)]
+
+
+def _converge_all(scope: Scope) -> Row:
+    services = _services()
+
+    def run() -> None:
+        ledger = _ledger("10.0.0.0/8")
+        outcomes = {converge(service, ledger, Rules()).outcome for service in services}
+        assert outcomes == {Outcome.ASSIGNED}
+
+    samples = [_cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(10))]
+    return row_of("10 000 Services converged from nothing, per 1000", samples, "ms", budget=PER_THOUSAND_BUDGET)
+
+
+def _allocate_one(scope: Scope, name: str, pool_range: str, fill: float) -> Row:
+    """What is filled up is one run of addresses without a Service: as many Services would not fit into memory."""
+    ledger = _ledger(pool_range)
+    family = IpFamily.IPV6 if ":" in pool_range else IpFamily.IPV4
+    for service in _services(family):
+        converge(service, ledger, Rules())
+    space = ledger._spaces["many", family]
+    if fill:
+        lowest = ledger.lowest("many", family, Tenancy())
+        assert lowest is not None
+        space._used.add_run(int(lowest), int(lowest) + int(space.capacity * fill) - SERVICES)
+    cluster_address = {IpFamily.IPV4: "10.96.0.1", IpFamily.IPV6: "fd00::1"}[family]
+    newcomer = objects.service("newcomer", cluster_ip=cluster_address)
+    samples = []
+    for _ in range(scope.times(1000)):
+        started = time.process_time()
+        converge(newcomer, ledger, Rules())
+        samples.append((time.process_time() - started) * 1e6)
+        assert ledger.release(newcomer.metadata.key) is not None
+    return row_of(name, samples, "us")
+
+
+# --- planning ---------------------------------------------------------------------------------------------------------
+
+
+class _Node:
+    """One node's planner and renderer over 10 000 Services with addresses; every third is Local."""
+
+    def __init__(self) -> None:
+        self.store = ObjectStore(objects.NAMESPACE, "none")
+        self.store.apply([Upserted(obj) for obj in _cluster()])
+        self.config: Config = resolve(self.store.snapshot(), {}).config
+        self.planner = Planner(NodeView(node=NODE), self.store)
+        self.renderer = FrrRenderer(build_environment(FileSystemLoader(template_folder())))
+
+    def plan(self) -> None:
+        self.planner.configuration_changed(self.config)
+
+    def render(self) -> FrrDocument:
+        facts = self.config.nodes[NODE]
+        return self.renderer.render(
+            FrrInput(
+                node=facts, config=self.config, plan=self.planner.plan, router_id=RouterId(IPv4Address("192.0.2.11"))
+            )
+        )
+
+    def toggle(self, number: int, *, ready: bool) -> None:
+        self.store.apply([Upserted(_endpoints(number, ready=ready))])
+
+
+def _cluster() -> Iterator[KubeObject]:
+    yield objects.node_object(NODE)
+    yield objects.pool_object("many", "10.0.0.0/8")
+    yield objects.bgp_object("all", communities=("64512:100",))
+    yield objects.peer_object("router", "192.0.2.254")
+    yield objects.peer_object("second", "192.0.2.253")
+    for number in range(SERVICES):
+        policy = "Cluster" if number % 3 else "Local"
+        yield objects.service(_name(number), held=[str(FIRST + number)], external_traffic_policy=policy)
+        yield _endpoints(number, ready=True)
+
+
+def _name(number: int) -> str:
+    return f"many-{number:05}"
+
+
+def _endpoints(number: int, *, ready: bool) -> EndpointSlice:
+    return EndpointSlice(
+        metadata=objects.metadata(_name(number), "default", labels={LABEL_SERVICE_NAME: _name(number)}),
+        endpoints=(objects.endpoint(NODE, ready=ready),),
+    )
+
+
+def _plan_all(scope: Scope) -> Iterator[Row]:
+    rounds = [_Round(_Node()) for _ in range(scope.times(10))]
+    yield row_of("10 000 Services planned from nothing", [each.first for each in rounds], "ms")
+    yield row_of("10 000 Services planned again", [each.again for each in rounds], "ms")
+    yield row_of("10 000 prefixes rendered from nothing", [each.render for each in rounds], "ms")
+    yield row_of("10 000 prefixes compared", [each.compare for each in rounds], "ms")
+    together = [each.again + each.render + each.compare for each in rounds]
+    yield row_of("full recomputation at 10 000 Services", together, "ms", budget=FULL_BUDGET, note="these three")
+
+
+class _Round:
+    """Everything once, on a fresh node: CPU milliseconds of each part."""
+
+    def __init__(self, node: _Node) -> None:
+        self.first = _cpu_ms(node.plan)
+        self.again = _cpu_ms(node.plan)
+        assert len(node.planner.plan.routes) == SERVICES
+        self._wanted: frozenset[Line] = frozenset()
+        self.render = _cpu_ms(partial(self._render, node))
+        running = self._wanted - {min(self._wanted)}
+        self.compare = _cpu_ms(partial(difference, running, self._wanted, self._wanted))
+
+    def _render(self, node: _Node) -> None:
+        """The lines belong to it: the daemons are compared by lines."""
+        self._wanted = node.render().lines("bgpd")
+
+
+def _plan_one(scope: Scope) -> Row:
+    """One endpoint of a Service with policy Local goes or comes: plan, update of the document, difference."""
+    node = _Node()
+    node.plan()
+    document = node.render()
+    running = set(document.lines("bgpd"))
+    samples = []
+    for turn in range(scope.times(CHANGED)):
+        node.toggle(0, ready=bool(turn % 2))
+        started = time.process_time()
+        change = node.planner.services_changed([objects.key(_name(0))]).change
+        assert len(change.prefixes) == 1
+        after = node.renderer.update(document, {each: node.planner.plan.routes.get(each) for each in change.prefixes})
+        blocks = after.changed_since(document)
+        found = change_of(running, after.lines_of_blocks(blocks, "bgpd"), document.lines_of_blocks(blocks, "bgpd"))
+        samples.append((time.process_time() - started) * 1000)
+        assert found.commands
+        running = (running - found.gone) | found.come
+        document = after
+    return row_of("one change at 10 000: plan + update + difference", samples, "ms", budget=CHANGE_BUDGET)
+
+
+def _cpu_ms(action: Callable[[], object]) -> float:
+    """Return the CPU time of this process during the action; what earlier ones left is collected before."""
+    gc.collect()
+    started = time.process_time()
+    action()
+    return (time.process_time() - started) * 1000
