@@ -295,3 +295,24 @@ async def test_files_are_readable_by_the_daemons_group_alone(pair: Pair) -> None
 def _mode_and_group(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_mode & 0o777, status.st_gid
+
+
+async def test_graceful_restart_keeps_the_routes_over_a_kill(pair: Pair) -> None:
+    start_router(pair.router, options=" bgp graceful-restart restart-time 60\n")
+    document = renderer().render(frr_input([peer(graceful_restart=True)], [route(PREFIX, policy(router=attributes()))]))
+    assert not (await pair.apply(document)).refusals
+    await pair.learned(PREFIX)
+    before = await pair.flaps()
+    pair.node.kill("bgpd")
+
+    async def is_stale() -> bool:
+        return any(path.get("stale") for path in await pair.paths(PREFIX))
+
+    await eventually(is_stale, "the stale path")
+    pair.node.start("bgpd")
+
+    async def is_fresh() -> bool:
+        return await pair.flaps() > before and not await is_stale()
+
+    await eventually(is_fresh, "the fresh path")
+    assert await pair.paths(PREFIX)
