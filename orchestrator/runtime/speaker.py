@@ -83,6 +83,7 @@ class Speaker:
                 tasks.create_task(self._layer2.client.run()),
                 tasks.create_task(self._supervisor.run()),
                 tasks.create_task(self._bgp.run()),
+                tasks.create_task(self._report.write_behind(self._bgp.quiet)),
                 tasks.create_task(self._remind()),
             ]
             await self._loop()

@@ -8,6 +8,7 @@ forms the next one. Refusals, drift and lost daemons end in log lines, metrics a
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from ipaddress import ip_interface
 from typing import NoReturn
 
@@ -37,6 +38,8 @@ log = structlog.get_logger()
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 5.0
+QUIET_LIMIT_S = 1.0
+"""How long statuses wait for routes that the daemons do not take."""
 
 
 def legs_of(links: Iterable[LinkReport]) -> tuple[Leg, ...]:
@@ -61,6 +64,8 @@ class Bgp:
         self._legs = self._announcer.kept_legs
         self._since: float | None = None
         self._wake = asyncio.Event()
+        self._done = asyncio.Event()
+        self._overdue = 0.0
         self._pids: dict[str, int | None] = {}
         self._refused: frozenset[str] = frozenset()
 
@@ -102,6 +107,12 @@ class Bgp:
             self._announcer.close()
             self._wake.set()
 
+    async def quiet(self) -> None:
+        """Return when the daemons run the newest document, or when it is QUIET_LIMIT_S old: they may be gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._overdue):
+                await self._done.wait()
+
     async def run(self) -> NoReturn:
         """Apply each new document, audit in between, until cancelled."""
         self._readiness.unmet("frr", "no document has been made yet")
@@ -121,6 +132,8 @@ class Bgp:
                 log.error("cannot be written down for FRR", object=str(problem.ref), reason=problem.message)
         self._document = document
         self._since = started if self._since is None else self._since
+        self._overdue = asyncio.get_running_loop().time() + QUIET_LIMIT_S
+        self._done.clear()
         self._wake.set()
 
     def _written(self, daemons: tuple[Daemon, ...]) -> None:
@@ -150,6 +163,8 @@ class Bgp:
         if since is not None:
             self._metrics.observe(Name.APPLY_SECONDS, time.monotonic() - since, engine="frr")
         self._applied(result, since)
+        if not self._wake.is_set():
+            self._done.set()
 
     def _resume(self, since: float | None) -> None:
         """What could not be applied is still owed since then."""

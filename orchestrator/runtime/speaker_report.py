@@ -3,10 +3,15 @@ What a speaker tells the world about its announcements: statuses, events, metric
 
 ServiceL2Status and ServiceBGPStatus get names made from the Service and the node, so a lost deletion is overwritten
 instead of left behind.
+
+What is said about BGP is written behind: writing takes milliseconds a Service, and the routes shall not wait for it.
 """
 
+import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
+from typing import NoReturn
 
 import structlog
 
@@ -38,6 +43,7 @@ class SpeakerReport:
         self._sink = sink
         self._metrics = metrics
         self._declined: Counter[tuple[str, str]] = Counter()
+        self._behind: asyncio.Queue[tuple[Announced | None, Announced | None]] = asyncio.Queue()
 
     async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
         """Tell what differs between two plans of one group."""
@@ -46,10 +52,18 @@ class SpeakerReport:
         old = {(part.service, part.protocol): part for part in before.announced}
         new = {(part.service, part.protocol): part for part in after.announced}
         for key in sorted(old.keys() - new.keys(), key=lambda item: (item[0], item[1].value)):
-            await self._withdrawn(old[key])
+            await self._part_changed(old[key], None, store)
         for key in sorted(new, key=lambda item: (item[0], item[1].value)):
             if old.get(key) != new[key]:
-                await self._announced(old.get(key), new[key], store)
+                await self._part_changed(old.get(key), new[key], store)
+
+    async def write_behind(self, quiet: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Write what waits, in order, one Service at a time and only when `quiet` returns."""
+        while True:
+            old, new = await self._behind.get()
+            await asyncio.sleep(0)  # files are written without a pause, and the loop has more urgent things to do
+            await quiet()
+            await self._write(old, new)
 
     async def forget_leftovers(self, current: frozenset[tuple[ObjectKey, Protocol]], store: ObjectStore) -> None:
         """Remove status objects of this node that an earlier speaker left behind."""
@@ -82,35 +96,46 @@ class SpeakerReport:
             reason, detail = decline.reason.value, decline.detail
             tell(event, service=str(decline.service), protocol=decline.protocol.value, reason=reason, detail=detail)
 
-    async def _announced(self, old: Announced | None, new: Announced, store: ObjectStore) -> None:
+    async def _part_changed(self, old: Announced | None, new: Announced | None, store: ObjectStore) -> None:
         if old is not None:
             self._forget_metrics(old)
-        for address in new.addresses:
+        if new is not None:
+            self._expose(new)
+        if Protocol.BGP in (part.protocol for part in (old, new) if part is not None):
+            self._behind.put_nowait((old, new))
+            return
+        await self._write(old, new)
+        if new is not None:
+            await self._delete_other_owners(new.service, store)
+
+    def _expose(self, part: Announced) -> None:
+        for address in part.addresses:
             self._metrics.set(
                 Name.ANNOUNCED,
                 1,
-                service=str(new.service),
-                protocol=new.protocol.value,
+                service=str(part.service),
+                protocol=part.protocol.value,
                 node=self._node,
                 ip=str(address),
             )
-        await self._sink.write(self._status(new))
-        if new.protocol is Protocol.LAYER2:
-            await self._delete_other_owners(new.service, store)
-        if old is None:
-            await self._sink.record(
-                ObjectEvent(
-                    ref=ObjectRef("Service", new.service.namespace, new.service.name),
-                    type=EventType.NORMAL,
-                    reason="nodeAssigned",
-                    message=f'announcing from node "{self._node}" with protocol "{new.protocol.value}"',
-                    component=COMPONENT,
-                )
-            )
 
-    async def _withdrawn(self, old: Announced) -> None:
-        self._forget_metrics(old)
-        await self._sink.delete(ref_of(self._status(old)))
+    async def _write(self, old: Announced | None, new: Announced | None) -> None:
+        """Bring the status object of one Service and protocol to what is announced now."""
+        if new is not None:
+            await self._sink.write(self._status(new))
+            if old is None:
+                await self._sink.record(self._assigned(new))
+        elif old is not None:
+            await self._sink.delete(ref_of(self._status(old)))
+
+    def _assigned(self, part: Announced) -> ObjectEvent:
+        return ObjectEvent(
+            ref=ObjectRef("Service", part.service.namespace, part.service.name),
+            type=EventType.NORMAL,
+            reason="nodeAssigned",
+            message=f'announcing from node "{self._node}" with protocol "{part.protocol.value}"',
+            component=COMPONENT,
+        )
 
     async def _delete_other_owners(self, service: ObjectKey, store: ObjectStore) -> None:
         """The owner removes what other nodes said of the Service before (contract 4.7): a dead node cannot."""
