@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from subprocess import CalledProcessError
 
 import msgspec
 
@@ -93,10 +94,13 @@ class RunningPath:
         os.kill(pid, signal.SIGTERM)
         probes.until(lambda: not Path(f"/proc/{pid}/status").exists() or _is_zombie(pid), f"the end of {process}")
 
-    def _routes(self) -> int:
-        """How many prefixes the router has from the node."""
+    def _routes(self) -> int | None:
+        """How many prefixes the router has from the node; None while its bgpd does not answer."""
         question = "show bgp ipv4 unicast summary json"
-        text = router.vtysh(self.lab, self.lab.machines[layout.ROUTER], self.lab.folder.router, question)
+        try:
+            text = router.vtysh(self.lab, self.lab.machines[layout.ROUTER], self.lab.folder.router, question)
+        except CalledProcessError:
+            return None
         peer = msgspec.json.decode(text, type=_Summary).peers.get(str(layout.node(NODE).address))
         return peer.pfx_rcd if peer else 0
 
