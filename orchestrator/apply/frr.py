@@ -171,10 +171,11 @@ class FrrAnnouncer:
         if self._changes_sessions(usable):
             self._write(usable)
         tally = _Tally()
-        for name in document.daemons:
-            usable = await self._bring(self._daemons[name], usable, tally)
-        if usable is not self._written:
-            self._write(usable)
+        try:
+            usable = await self._bring_all(usable, tally)
+        finally:
+            if usable is not self._written:
+                self._write(usable)
         self._applied = usable
         self._close_unneeded(document)
         return ApplyResult(
@@ -267,7 +268,7 @@ class FrrAnnouncer:
                     gone.extend(wanted - await self._daemons[name].read())
             failing = self._drift.failing(gone, now)
             if not failing:
-                self._applied = await self._restore(self._applied, tally)
+                self._applied = await self._bring_all(self._applied, tally)
             return AuditResult(
                 restored=() if failing else tuple(sorted(gone)),
                 failing=failing,
@@ -275,7 +276,7 @@ class FrrAnnouncer:
                 held=self._unreported(tally.held),
             )
 
-    async def _restore(self, document: FrrDocument, tally: _Tally) -> FrrDocument:
+    async def _bring_all(self, document: FrrDocument, tally: _Tally) -> FrrDocument:
         for name in document.daemons:
             document = await self._bring(self._daemons[name], document, tally)
         return document
