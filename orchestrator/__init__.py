@@ -1,28 +1,62 @@
-"""
-Ferrule: `Service type=LoadBalancer` on bare metal gets an address, and the network delivers to it.
+"""Ferrule: `Service type=LoadBalancer` on bare metal gets an address, and the network delivers to it.
 
 The map. Data flows one way:
 
-    sources -> resources (parse, ClusterSnapshot) -> config.resolve -> decide -> render | fsm -> apply -> status, metrics
+  sources -> resources (parse, ClusterSnapshot) -> config.resolve -> decide -> render | fsm -> apply -> status, metrics
 
-    __main__.py  settings.py  version.py   the command; flags and environment -> one frozen Settings per command
-    errors.py                              the exception tree; imports nothing
-  pure: no clock, randomness, files, sockets, processes, logging
-    net/         addresses.py bgp.py link.py
-    resources/   core.py extensions.py kinds.py meta.py metallb.py secret_text.py snapshot.py
-    config/      model.py
-    decide/      node_plan.py
-    packet/
-    render/
-    fsm/
-  I/O: thin, typed, no decisions
-    sources/     manifests/
-    apply/
-    supervise/
-    observe/
-    runtime/
-    lab/
-    cli/
+    __main__.py settings.py version.py       the command; flags and environment -> one frozen Settings per command
+    errors.py                                the exception tree, named by who must act; imports nothing
+
+ -- pure: no clock, randomness, files, sockets, processes, logging ---------------------------------------------------
+    net/                                     values of the network
+        addresses.py bgp.py link.py
+    resources/                               one frozen struct per kind; raw objects -> structs and problems -> objects
+        core.py metallb.py extensions.py kinds.py meta.py secret_text.py
+        parse.py fields.py rules.py encode.py selectors.py durations.py snapshot.py
+    config/                                  Config: references joined, defaults filled, every Problem collected
+        model.py resolve.py findings.py claims.py tokens.py timers.py nodes.py
+        pools.py local_pref.py advertisements.py attachment.py communities.py
+        peers.py sessions.py passwords.py bfd.py
+    decide/                                  who gets which address; what one node announces, and why not the rest
+        annotations.py intervals.py space.py ledger.py allocation.py convergence.py
+        eligibility.py election.py candidates.py groups.py bgp.py layer2.py announcement.py
+        node_plan.py plan_sum.py
+    packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227)
+        ethernet.py arp.py
+    render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
+        environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
+        canonical.py commands.py delta.py ownership.py
+        difference.py network_changes.py policy_changes.py session_changes.py
+    fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
+        responder.py orders.py gratuitous.py interfaces.py tally.py
+        liveness.py membership.py heartbeat.py supervision.py
+        vty.py responder_api.py supervisor_api.py
+
+ -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
+    sources/                                 Source (watch) and Sink (write); `manifests` is the first of two
+        interface.py
+    sources/manifests/                       a watched folder of YAML, and the state folder
+        documents.py lines.py files.py claims.py reader.py
+        folder.py notices.py tree.py view.py overlay.py state.py writing.py
+    apply/                                   differences to daemons, tables to the responder, frames, links
+        frr.py frr_daemon.py frr_sessions.py vty.py files.py drift.py
+        layer2.py supervisor.py control.py frames.py datagrams.py links.py
+    supervise/                               children by pid and start time; FRR's command lines; what is left behind
+        process.py output.py leftovers.py frr.py farewell.py
+    observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
+        metrics.py logs.py http.py
+    runtime/                                 the four processes; the only place that knows both sides
+        feed.py store.py last_good.py configuration_state.py planning.py offline.py
+        controller.py controller_report.py
+        speaker.py speaker_configuration.py speaker_layer2.py speaker_bgp.py speaker_sessions.py speaker_report.py
+        node_lock.py
+        responder.py wire.py mesh.py
+        supervisor.py supervisor_pages.py children.py recipes.py presence.py farewell.py
+    lab/                                     three nodes, a router, clients: demo, tests and benchmarks stand on it
+        namespaces.py layout.py network.py record.py topology.py processes.py router.py endpoint.py
+        ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
+    cli/                                     one small file per command
+        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.

@@ -1,5 +1,4 @@
-"""
-The exceptions, named by who must act. Expected outcomes are values, not exceptions.
+"""The exceptions, named by who must act. Expected outcomes are values, not exceptions.
 
 OrchestratorError
  ├── InvalidConfig   the user: an object cannot be used; the last good one stays
@@ -22,8 +21,7 @@ class NotReady(OrchestratorError):
 
 
 class DaemonError(OrchestratorError):
-    """
-    A daemon refused or did not answer.
+    """A daemon refused or did not answer.
 
     `stage` is what was being done ("connect", "configure", "show"), `output` the daemon's words without passwords.
     """

@@ -1,5 +1,4 @@
-"""
-Flags and environment become one frozen Settings per command; the only reader of os.environ.
+"""Flags and environment become one frozen Settings per command; the only reader of os.environ.
 
 RunFolder names every file that the processes of one node share; the speaker, the supervisor and the responder meet there.
 """

@@ -1,5 +1,4 @@
-"""
-Control sockets: one unix stream between the speaker and each of its two companions, one line per message.
+"""Control sockets: one unix stream between the speaker and each of its two companions, one line per message.
 
 Owns the transport only; the lines are made by `fsm.responder_api` and `fsm.supervisor_api`. The companion serves, the
 speaker keeps connected. A node has one speaker, so a server talks with one client: a newer connection ends the older
@@ -63,8 +62,7 @@ Handler = Callable[[LineConnection], Awaitable[None]]
 
 
 async def serve_lines(path: Path, handler: Handler) -> NoReturn:
-    """
-    Serve until cancelled: `handler` runs for the newest connection and is cancelled when a newer one arrives.
+    """Serve until cancelled: `handler` runs for the newest connection and is cancelled when a newer one arrives.
 
     A socket file that is in the way is replaced, and left behind at the end: removing it could remove a successor's.
     Raises what the handler raises.

@@ -1,5 +1,4 @@
-"""
-Raw sockets, one per interface, that receive ARP and nothing else.
+"""Raw sockets, one per interface, that receive ARP and nothing else.
 
 Replies are let through as well as requests: another owner's announcement may be either. The filter is attached before
 the socket is bound, so that no other frame slips in; our own frames are never seen.

@@ -1,5 +1,4 @@
-"""
-FrrAnnouncer: what FRR's daemons of one node run is what the rendered document says.
+"""FrrAnnouncer: what FRR's daemons of one node run is what the rendered document says.
 
 One engine for start, change, drift and partial failure: read what runs, compute the difference, send it, take the
 answers. The document is written to files as well: whole for people, in parts for daemons that start. A line that a
@@ -74,8 +73,7 @@ class ApplyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
-    """
-    What an audit found. `restored` lines had gone and were put back; `failing` ones went for the third time within a
+    """What an audit found. `restored` lines had gone and were put back; `failing` ones went for the third time within a
     minute and are left as they are; `foreign` and `held` are new since the last look.
     """
 
@@ -102,8 +100,7 @@ class _Tally:
 
 
 class FrrAnnouncer:
-    """
-    Applies documents to the daemons of one run folder. `gid` is the group that the daemons run as.
+    """Applies documents to the daemons of one run folder. `gid` is the group that the daemons run as.
 
     `on_written` is told which daemons are needed as soon as their files lie there: now they can be started.
     """
@@ -156,8 +153,7 @@ class FrrAnnouncer:
         return self._kept_legs
 
     async def apply(self, document: FrrDocument) -> ApplyResult:
-        """
-        Make the daemons run the document; returns when they have acknowledged it.
+        """Make the daemons run the document; returns when they have acknowledged it.
 
         Raises NotReady while a needed daemon does not answer (the files are written by then), DaemonError if one breaks
         off or refuses what no object can be blamed for. Either way the next call starts from what really runs.
@@ -252,8 +248,7 @@ class FrrAnnouncer:
         return new
 
     async def audit(self, now: float) -> AuditResult:
-        """
-        Compare what runs with what was applied, and put back lines of ours that have gone.
+        """Compare what runs with what was applied, and put back lines of ours that have gone.
 
         `now` is monotonic. Raises NotReady or DaemonError as `apply` does.
         """

@@ -57,8 +57,7 @@ class MessageCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BgpSession:
-    """
-    One neighbor of bgpd. `neighbor` is its address, or its interface; `vrf` is `default` for the default one.
+    """One neighbor of bgpd. `neighbor` is its address, or its interface; `vrf` is `default` for the default one.
 
     `port` is the peer's TCP port, 0 without a connection. `times_established` grows by one with every flap.
     """

@@ -1,5 +1,4 @@
-"""
-The speaker's side of the responder's socket.
+"""The speaker's side of the responder's socket.
 
 Level-driven: the last table is kept and sent again after every connect, so a responder that was restarted knows at
 once what it has to do, whatever it was doing before.
@@ -33,8 +32,7 @@ ResponderEvent = ToSpeaker | Connected | Disconnected
 
 
 class ResponderClient:
-    """
-    Keeps a responder fed. `on_event` is called in the event loop, in the order of arrival; it must not block.
+    """Keeps a responder fed. `on_event` is called in the event loop, in the order of arrival; it must not block.
 
     An asyncio.Queue's `put_nowait` is a fitting `on_event`.
     """

@@ -1,5 +1,4 @@
-"""
-The network interfaces of this node, from netlink: one dump, then events. Never polled.
+"""The network interfaces of this node, from netlink: one dump, then events. Never polled.
 
 The subscription begins before the dump, so nothing is missed; what happened in between is seen twice, in order, which
 ends in the same state. When the kernel's queue overflows both begin anew.

@@ -1,5 +1,4 @@
-"""
-The speaker's side of the supervisor's socket.
+"""The speaker's side of the supervisor's socket.
 
 Level-driven: what is wanted is kept and sent again after every connect. The connection itself tells the supervisor
 that a speaker lives; while it stands, the supervisor writes nothing to the daemons.
@@ -28,8 +27,7 @@ SupervisorEvent = Children | Disconnected
 
 
 class SupervisorClient:
-    """
-    Tells a supervisor what should run. `on_event` is called in the event loop and must not block.
+    """Tells a supervisor what should run. `on_event` is called in the event loop and must not block.
 
     An asyncio.Queue's `put_nowait` is a fitting `on_event`. The first Children comes right after each connect.
     """

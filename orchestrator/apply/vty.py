@@ -1,5 +1,4 @@
-"""
-The connection to one daemon's vty socket: no process per command (0.4 ms instead of 40 ms with vtysh).
+"""The connection to one daemon's vty socket: no process per command (0.4 ms instead of 40 ms with vtysh).
 
 Context lines are sent one by one, each answer checked: after a context that fails, the following lines would run at
 the wrong place. Leaf lines are pipelined. Passwords never leave this module in an error.
@@ -33,8 +32,7 @@ class VtyClient:
 
     @classmethod
     async def connect(cls, daemon: str, path: Path, *, patience_s: float) -> "VtyClient":
-        """
-        Return a connection to a daemon that answers PING. Raises NotReady when `patience_s` have passed.
+        """Return a connection to a daemon that answers PING. Raises NotReady when `patience_s` have passed.
 
         The socket's file proves nothing: it stays after the daemon has ended.
         """
@@ -99,8 +97,7 @@ class VtyClient:
         return list(answers)
 
     async def configure(self, commands: Iterable[Command]) -> list[tuple[Command, Answer]]:
-        """
-        Send commands in order, each in its context, and return those that were refused, with the answer.
+        """Send commands in order, each in its context, and return those that were refused, with the answer.
 
         Lines of a context that was refused are not sent; they come back with that context's answer.
         """
@@ -126,8 +123,7 @@ class VtyClient:
 
 
 def _at_one_place(commands: Iterable[Command]) -> Iterator[list[Command]]:
-    """
-    Yield runs of commands that can be sent without changing the context in between.
+    """Yield runs of commands that can be sent without changing the context in between.
 
     A command that opens a context ends its run: in bfdd, `profile x` after `peer y` would set the peer's profile.
     """

@@ -7,6 +7,7 @@ from orchestrator.settings import DEFAULT_NAMESPACE, HEALTH_PORT, METRICS_PORT, 
 
 LOG_LEVELS = ("all", "debug", "info", "warn", "error", "none")
 MANIFESTS = "manifests:"
+DEFAULT_RUN_FOLDER = Path("/run/ferrule")
 
 
 def manifests_folder(text: str) -> Path:
@@ -46,12 +47,7 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CLASS",
         help="handle only Services of this loadBalancerClass (default: those without one)",
     )
-    parser.add_argument(
-        "--log-level",
-        choices=LOG_LEVELS,
-        default="info",
-        help="least level of the JSON log lines (default: %(default)s)",
-    )
+    add_log_level(parser)
     parser.add_argument(
         "--port", type=port, default=METRICS_PORT, help="port of /metrics, 0 is off (default: %(default)s)"
     )
@@ -68,3 +64,28 @@ def port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f'"{text}" is not a port from 0 to 65535')
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return a positive number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a positive number of seconds')
+    return value
+
+
+def add_node_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which node, and the folder that its processes share."""
+    node = environment("METALLB_NODE_NAME")
+    what = "this node's name, METALLB_NODE_NAME"
+    parser.add_argument("--node", "--node-name", default=node, required=not node, metavar="NAME", help=what)
+    what = "folder that the processes of a node share (default: %(default)s)"
+    parser.add_argument("--run", type=Path, default=DEFAULT_RUN_FOLDER, metavar="DIR", help=what)
+
+
+def add_log_level(parser: argparse.ArgumentParser) -> None:
+    what = "least level of the JSON log lines (default: %(default)s)"
+    parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help=what)

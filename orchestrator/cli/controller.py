@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from orchestrator.cli.arguments import add_process_arguments
+from orchestrator.cli.arguments import add_process_arguments, seconds
 from orchestrator.settings import ControllerSettings
 
 
@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_process_arguments(parser)
     parser.add_argument(
         "--removed-pool-hold",
-        type=float,
+        type=seconds,
         default=300.0,
         metavar="SECONDS",
         help="how long addresses of a removed pool stay with their Services (default: %(default)s)",

@@ -1,9 +1,6 @@
 """`ferrule lab`: three nodes, a router and clients in network namespaces of this machine."""
 
 import argparse
-import sys
-
-from orchestrator.errors import OrchestratorError, StartupError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,20 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    try:
-        return _run(arguments)
-    except StartupError as error:
-        print(f"ferrule lab: {error}", file=sys.stderr)
-        return 4
-    except OrchestratorError as error:
-        print(f"ferrule lab: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("ferrule lab: interrupted", file=sys.stderr)
-        return 130
-
-
-def _run(arguments: argparse.Namespace) -> int:
     from orchestrator.lab import commands, demo
 
     match arguments.action:

@@ -1,5 +1,4 @@
-"""
-`ferrule lint`: every problem of a set of manifests, with its place and remedy. Needs no cluster and changes nothing.
+"""`ferrule lint`: every problem of a set of manifests, with its place and remedy. Needs no cluster and changes nothing.
 
 Exit status 3 if there is any problem, warnings included. Node objects are usually not among the manifests: selectors of
 nodes then match nothing, which is no problem.

@@ -1,5 +1,4 @@
-"""
-The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
+"""The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
 
 Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint) · 4 cannot start with these flags on this machine ·
 130 interrupted · 141 the reader of the output went away.
@@ -16,7 +15,7 @@ from orchestrator.errors import OrchestratorError, StartupError
 from orchestrator.version import __version__
 
 FAILED, CANNOT_START, INTERRUPTED, PIPE_CLOSED = 1, 4, 130, 141
-HELP_COLUMN = 14
+HELP_COLUMN = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,4 @@
-"""
-`ferrule render`: exactly what one node would run, from manifests alone. Needs no cluster and changes nothing.
+"""`ferrule render`: exactly what one node would run, from manifests alone. Needs no cluster and changes nothing.
 
 The text is the node's frr.conf, with the layer-2 addresses as comments at its end. Passwords stand there as `***`
 unless they are asked for. Problems go to standard error; the output is what runs in spite of them.

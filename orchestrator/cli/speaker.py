@@ -2,32 +2,14 @@
 
 import argparse
 import asyncio
-from pathlib import Path
 
-from orchestrator.cli.arguments import add_process_arguments, port
-from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings, environment
-
-DEFAULT_RUN_FOLDER = Path("/run/ferrule")
+from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port
+from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_process_arguments(parser)
-    node = environment("METALLB_NODE_NAME")
-    parser.add_argument(
-        "--node",
-        "--node-name",
-        default=node,
-        required=not node,
-        metavar="NAME",
-        help="this node's name, METALLB_NODE_NAME",
-    )
-    parser.add_argument(
-        "--run",
-        type=Path,
-        default=DEFAULT_RUN_FOLDER,
-        metavar="DIR",
-        help="folder shared with `ferrule supervise` (default: %(default)s)",
-    )
+    add_node_arguments(parser)
     parser.add_argument(
         "--ignore-exclude-lb",
         action="store_true",

@@ -2,45 +2,15 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 
-from orchestrator.cli.arguments import LOG_LEVELS, port
-from orchestrator.errors import StartupError
-from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder, StaleRoutesAction, SupervisorSettings, environment
-
-DEFAULT_RUN_FOLDER = Path("/run/ferrule")
-
-
-def seconds(text: str) -> float:
-    """Return a positive number of seconds."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f'"{text}" is not a positive number of seconds')
-    return value
+from orchestrator.cli.arguments import add_log_level, add_node_arguments, port, seconds
+from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder, StaleRoutesAction, SupervisorSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    node = environment("METALLB_NODE_NAME")
     parser.add_argument("engine", nargs="?", choices=("frr",), default="frr", help="whose daemons (default: frr)")
-    parser.add_argument(
-        "--node",
-        "--node-name",
-        default=node,
-        required=not node,
-        metavar="NAME",
-        help="this node's name, METALLB_NODE_NAME",
-    )
-    parser.add_argument(
-        "--run",
-        type=Path,
-        default=DEFAULT_RUN_FOLDER,
-        metavar="DIR",
-        help="folder shared with `ferrule speaker` (default: %(default)s)",
-    )
+    add_node_arguments(parser)
     parser.add_argument(
         "--frr-bin",
         type=Path,
@@ -70,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="port of /metrics, /healthz and /readyz, 0 is off (default: %(default)s)",
     )
-    parser.add_argument(
-        "--log-level",
-        choices=LOG_LEVELS,
-        default="info",
-        help="least level of the JSON log lines (default: %(default)s)",
-    )
+    add_log_level(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,9 +57,5 @@ def run(arguments: argparse.Namespace) -> int:
         http_port=arguments.http_port,
         log_level=arguments.log_level,
     )
-    try:
-        asyncio.run(supervisor.run(settings))
-    except StartupError as error:
-        print(f"ferrule supervise: {error}", file=sys.stderr)
-        return 4
+    asyncio.run(supervisor.run(settings))
     return 0

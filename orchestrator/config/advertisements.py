@@ -1,5 +1,4 @@
-"""
-L2Advertisement and BGPAdvertisement -> what a pool carries (contract 3.7), read each by itself.
+"""L2Advertisement and BGPAdvertisement -> what a pool carries (contract 3.7), read each by itself.
 
 A name of a pool or peer that does not exist is no error (it may come later), but said: it is mostly a typo.
 """

@@ -1,5 +1,4 @@
-"""
-Advertisements meet pools: which pool carries which advertisement (contract 3.7, 3.8).
+"""Advertisements meet pools: which pool carries which advertisement (contract 3.7, 3.8).
 
 L2Advertisements never conflict. A BGPAdvertisement can be unfit for one pool (an aggregate larger than the pool, a
 local preference that another advertisement of this pool sets differently) and fit for others: it is decided pool by

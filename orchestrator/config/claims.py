@@ -1,5 +1,4 @@
-"""
-Claims: what each object asks for now, and what it asked for when it could last be used.
+"""Claims: what each object asks for now, and what it asked for when it could last be used.
 
 A claim has one or two variants, best first: the object's own spec, and its last good spec where that differs. An
 object that cannot be read, or whose spec is wrong, has the second alone; with neither it is left out. Where two
@@ -50,8 +49,7 @@ class Specified(Protocol[S_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject(Generic[S]):
-    """
-    One spec to be read: the object's own, or (`memory` is set) its last good one.
+    """One spec to be read: the object's own, or (`memory` is set) its last good one.
 
     `current` is the object's own spec if it could be parsed: a remembered spec takes its password from there.
     """
@@ -70,8 +68,7 @@ Read = Callable[[Subject[S], Findings], V | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim(Generic[V]):
-    """
-    One object's variants, best first, never empty.
+    """One object's variants, best first, never empty.
 
     `proven`: the first variant is its last good spec. `fresh` is what to remember once the first variant is in use,
     `before` what was remembered until now.
@@ -97,8 +94,7 @@ class Claim(Generic[V]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims(Generic[V]):
-    """
-    All claims of one kind in `precedence`.
+    """All claims of one kind in `precedence`.
 
     `unclaimed` are names of objects that exist without any usable spec; `memories` is what stays remembered of them.
     """

@@ -1,5 +1,4 @@
-"""
-When two BGP advertisements would give one prefix two local preferences (contract 3.7).
+"""When two BGP advertisements would give one prefix two local preferences (contract 3.7).
 
 Used twice: by `resolve` for advertisements of every Service of a pool, and at announcement for those with
 serviceSelectors, when it is known which Services they match.

@@ -1,5 +1,4 @@
-"""
-Config: what `resolve` makes of the objects. References are joined, defaults filled, selectors applied to nodes.
+"""Config: what `resolve` makes of the objects. References are joined, defaults filled, selectors applied to nodes.
 
 Every value is frozen and hashable where it travels into plans. `origin` names the object a part came from: a line
 that a daemon refuses takes out the blocks of that object, not the rest.
@@ -28,8 +27,7 @@ class RemoteAs(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAllocation:
-    """
-    Which Services a pool serves.
+    """Which Services a pool serves.
 
     `namespaces` is the union of the names and of the namespaces that the selectors match, None if neither was given
     (any namespace). `service_selectors` are OR-ed; empty means any Service. `priority`: lower positive first, 0 last.
@@ -42,8 +40,7 @@ class ServiceAllocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class L2Advertisement:
-    """
-    `nodes` are all nodes that the node selectors match; `interfaces` empty means every interface.
+    """`nodes` are all nodes that the node selectors match; `interfaces` empty means every interface.
 
     `preference` holds positive scores of nodes in `nodes` only (contract 3.7).
     """
@@ -110,8 +107,7 @@ class BfdProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """
-    One BGPPeer on the nodes in `nodes`. Exactly one of `address` and `interface` is set.
+    """One BGPPeer on the nodes in `nodes`. Exactly one of `address` and `interface` is set.
 
     `hold_time` and `keepalive_time` are both set or both None (daemon's default); 0 disables. All are whole seconds.
     """
@@ -171,8 +167,7 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """
-    Everything usable, by name. `nodes` are all known nodes.
+    """Everything usable, by name. `nodes` are all known nodes.
 
     `held_peers` are names of BGPPeers that exist and cannot be rendered now: whatever session of theirs runs is kept.
     `locked_peers` are those of them of which only the password is missing: prefixes still go to them, so that a

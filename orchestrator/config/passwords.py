@@ -1,5 +1,4 @@
-"""
-The password of a BGPPeer: in the object, or in a Secret of our own namespace (contract 3.5).
+"""The password of a BGPPeer: in the object, or in a Secret of our own namespace (contract 3.5).
 
 A password that cannot be read is never an empty one: the peer is then known but locked, and its session stays as it is.
 """

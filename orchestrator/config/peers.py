@@ -1,5 +1,4 @@
-"""
-BGPPeer -> Peer (contract 3.5). Each peer by itself; what two peers may not share on a node is in `sessions`.
+"""BGPPeer -> Peer (contract 3.5). Each peer by itself; what two peers may not share on a node is in `sessions`.
 
 Messages start with the words of MetalLB that its users search for, and end with the remedy.
 """

@@ -1,5 +1,4 @@
-"""
-IPAddressPool -> Pool (contract 3.2, 3.3), and which of two overlapping pools stays.
+"""IPAddressPool -> Pool (contract 3.2, 3.3), and which of two overlapping pools stays.
 
 A pool that overlaps with one served before takes its last good ranges if those fit, else it is left out whole: its
 addresses stay with their Services until they are released as those of a removed pool.

@@ -1,5 +1,4 @@
-"""
-`resolve`: objects in, one Config out, with every Problem found on the way. Controller, speakers and `lint` call it.
+"""`resolve`: objects in, one Config out, with every Problem found on the way. Controller, speakers and `lint` call it.
 
 The order is that of references: nodes, profiles and aliases first, then peers and pools, then the advertisements that
 join them. No step fails as a whole: an object that cannot be used is replaced by its last good spec or left out

@@ -1,5 +1,4 @@
-"""
-Which peers run on which nodes: what two peers may not do on one node (contract 3.8), decided per node.
+"""Which peers run on which nodes: what two peers may not do on one node (contract 3.8), decided per node.
 
 On one node each neighbor is configured once per VRF, all peers of a VRF have one myASN, and all have one routerID
 (unset is a value too: a new peer with a routerID would restart the sessions of the others). Claims are served in
@@ -117,8 +116,7 @@ def settle(claims: Claims[Draft], *, nodes_known: bool) -> Sessions:
 
 
 def _imagine(claims: Claims[Draft]) -> Mapping[str, frozenset[NodeName]]:
-    """
-    Return where peers would surely meet while no node is known: those with equal selectors, and all with one without.
+    """Return where peers would surely meet while no node is known: those with equal selectors, and all with one without.
 
     Contract 3.8 lets all peers meet then; two that select different racks would be refused offline for nothing.
     """

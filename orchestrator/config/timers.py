@@ -13,8 +13,7 @@ SHORTEST_HOLD = timedelta(seconds=3)
 
 
 def hold_and_keepalive(spec: BGPPeerSpec, findings: Findings) -> tuple[timedelta | None, timedelta | None]:
-    """
-    Return hold time and keepalive time; one that is absent follows from the other (three keepalives in a hold time).
+    """Return hold time and keepalive time; one that is absent follows from the other (three keepalives in a hold time).
 
     RFC 4271 §4.2: a hold time is 0 (never expires) or at least 3 s and fits 16 bits.
     """

@@ -1,5 +1,4 @@
-"""
-Words that will stand in a daemon's configuration: a blank or newline in one would be a second command.
+"""Words that will stand in a daemon's configuration: a blank or newline in one would be a second command.
 
 Kubernetes refuses such names of objects; manifests without an API server, interfaces and passwords are checked here.
 """

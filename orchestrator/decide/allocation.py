@@ -1,5 +1,4 @@
-"""
-Which addresses a Service gets: `request_of` reads what it asks for, `allocate` finds it in the ledger (contract 2.4).
+"""Which addresses a Service gets: `request_of` reads what it asks for, `allocate` finds it in the ledger (contract 2.4).
 
 Nothing is held here. A refusal is a value: its reason for conditions and metrics, its message in MetalLB's words
 followed by the remedy. Where MetalLB's order is random (pools of equal rank) it is the pools' names.
@@ -58,8 +57,7 @@ class FamilyPolicy(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationRequest:
-    """
-    What a Service asks for. `families` are those of its cluster addresses, IPv4 first; `primary` is its first one.
+    """What a Service asks for. `families` are those of its cluster addresses, IPv4 first; `primary` is its first one.
 
     `addresses` are requested by name (empty: any); `pool` is the address-pool annotation (empty: any).
     """
@@ -104,8 +102,7 @@ def request_of(service: Service) -> AllocationRequest | AllocationRefusal:
 
 
 def tenancy_of(service: Service) -> Tenancy:
-    """
-    Return the terms of sharing (contract 2.7).
+    """Return the terms of sharing (contract 2.7).
 
     With externalTrafficPolicy Local only Services of the same endpoints may share, which MetalLB takes for Services
     of equal selectors; the namespace belongs to it (contract 11, number 35).

@@ -1,5 +1,4 @@
-"""
-The annotations of a Service that we read and write (contract 2.1).
+"""The annotations of a Service that we read and write (contract 2.1).
 
 Both prefixes are honored; the new one wins by its presence, even if its value is empty.
 """

@@ -1,5 +1,4 @@
-"""
-`plan_group`: what one node announces of one address group, and why not the rest (contract 4.1, 4.2, 5.2, 5.3).
+"""`plan_group`: what one node announces of one address group, and why not the rest (contract 4.1, 4.2, 5.2, 5.3).
 
 The gate decides for each Service whether it can be announced at all; then BGP and layer 2 are decided independently,
 each in the contract's order of reasons. Every Service ends up, per protocol, as Announced or as Decline, or as both
@@ -29,8 +28,7 @@ def plan_group(
     endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
     view: NodeView,
 ) -> GroupPlan:
-    """
-    Return what `view.node` announces of the Services of one group; equal input in any order gives an equal plan.
+    """Return what `view.node` announces of the Services of one group; equal input in any order gives an equal plan.
 
     `endpoints` are the slices of each Service, by the Service's key.
     """

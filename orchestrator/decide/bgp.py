@@ -1,5 +1,4 @@
-"""
-BGP for one group (contract 5.2, 5.3): which prefixes this node announces, to which peers, with which attributes.
+"""BGP for one group (contract 5.2, 5.3): which prefixes this node announces, to which peers, with which attributes.
 
 A prefix that several advertisements or Services give has the union of communities. Two local preferences for one
 prefix at one peer cannot both hold: the older Service has its own, the younger is declined.

@@ -1,5 +1,4 @@
-"""
-What the controller does about one Service (contract 2.3): the status it should have, and the ledger brought to it.
+"""What the controller does about one Service (contract 2.3): the status it should have, and the ledger brought to it.
 
 An address in use never moves while it is still allowed, and nothing is taken away by absence of knowledge: with no
 pool at all, or when a pool is gone, addresses stay with a reason until somebody releases them in the ledger. What the
@@ -78,8 +77,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convergence:
-    """
-    The status that the Service should have, None if it is not to be written; `pool` None removes the annotation.
+    """The status that the Service should have, None if it is not to be written; `pool` None removes the annotation.
 
     `freed`: addresses went back to the ledger, so others that wait may fit now.
     """
@@ -279,8 +277,7 @@ def _pool_removed(held: Assignment) -> AllocationRefusal:
 
 
 def addresses_in_status(service: Service) -> tuple[IpAddress, ...]:
-    """
-    Return the addresses of the status in their order; entries with a host name only are skipped.
+    """Return the addresses of the status in their order; entries with a host name only are skipped.
 
     Raises InvalidConfig if one is no address, or if they are not one or two of different families.
     """
@@ -291,8 +288,7 @@ def addresses_in_status(service: Service) -> tuple[IpAddress, ...]:
 
 
 def adopt(service: Service, ledger: Ledger, rules: Rules) -> bool:
-    """
-    Hold what the status says, before anything is allocated; False if there is nothing, or another Service has it.
+    """Hold what the status says, before anything is allocated; False if there is nothing, or another Service has it.
 
     Addresses that are in no pool are adopted too, as orphans: the pool may have gone while nobody watched.
     """

@@ -8,8 +8,7 @@ from orchestrator.net.addresses import IpAddress
 
 
 def elect(address: IpAddress, candidates: Collection[NodeName], preference: Mapping[NodeName, int]) -> NodeName | None:
-    """
-    Return the node that answers for `address`; None if `candidates` is empty.
+    """Return the node that answers for `address`; None if `candidates` is empty.
 
     Every speaker gets the same answer from the same set, in any order: highest preference (absent = 0), then lowest
     sha256(node + "#" + address). Source: contract 4.2 with its vectors.

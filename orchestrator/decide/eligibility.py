@@ -1,5 +1,4 @@
-"""
-Which Services are ours, which endpoints can serve, and which nodes may announce (contract 2.2, 4.1, 4.2, 5.2).
+"""Which Services are ours, which endpoints can serve, and which nodes may announce (contract 2.2, 4.1, 4.2, 5.2).
 
 Each rule is a function of its own; `announcement` asks them in the contract's order.
 """
@@ -13,8 +12,7 @@ from orchestrator.resources.core import Endpoint, EndpointSlice, Service
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """
-    From where a plan is made. `alive` are the nodes whose responder lives, None if nobody knows: then all nodes count.
+    """From where a plan is made. `alive` are the nodes whose responder lives, None if nobody knows: then all nodes count.
 
     `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too.
     """
@@ -61,8 +59,7 @@ def is_excluded(facts: NodeFacts, view: NodeView) -> bool:
 
 
 def layer2_candidates(config: Config, advertisements: Iterable[L2Advertisement], view: NodeView) -> frozenset[NodeName]:
-    """
-    Return the living nodes that an advertisement includes, without those that are cut off or labeled.
+    """Return the living nodes that an advertisement includes, without those that are cut off or labeled.
 
     Not considered, as in MetalLB: whether a node is Ready, cordoned or tainted.
     """

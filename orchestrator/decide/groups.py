@@ -1,5 +1,4 @@
-"""
-AddressGroups: which Services share addresses, transitively. The unit of every decision of a speaker.
+"""AddressGroups: which Services share addresses, transitively. The unit of every decision of a speaker.
 
 An index changed in place, because one event changes one group. A Service without addresses is a group of its own, so
 that it has a plan which says why it is not announced. A group's id is its lowest member.

@@ -1,5 +1,4 @@
-"""
-Intervals: a set of whole numbers as merged runs, for the first number that is not in it.
+"""Intervals: a set of whole numbers as merged runs, for the first number that is not in it.
 
 Runs are disjoint, not adjacent, and sorted; so the number after a run is free, and the search is one bisection however
 many numbers are taken. Adding and removing move at most one list entry.

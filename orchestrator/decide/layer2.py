@@ -1,5 +1,4 @@
-"""
-Layer 2 for one group (contract 4.2, 4.3): which addresses this node answers for.
+"""Layer 2 for one group (contract 4.2, 4.3): which addresses this node answers for.
 
 One election per group. Its candidates are the nodes that may answer for every member, so that a shared address is
 answered for where all of its Services work; its key is the first address of the lowest member, so that both families

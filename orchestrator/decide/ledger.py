@@ -1,5 +1,4 @@
-"""
-Ledger: who holds which address. An index in memory, changed in place because one event changes one entry.
+"""Ledger: who holds which address. An index in memory, changed in place because one event changes one entry.
 
 The controller keeps one; what it holds is read from statuses at the start (`convergence.adopt`) and from then on the
 ledger knows better than a status that was read before our own write arrived. It decides nothing: `allocation` chooses

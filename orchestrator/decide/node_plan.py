@@ -1,5 +1,4 @@
-"""
-What one node announces: results of planning one address group, and their sum over all groups.
+"""What one node announces: results of planning one address group, and their sum over all groups.
 
 A group is the Services that share any address, transitively; mostly one Service. `announcement.plan_group` makes a
 GroupPlan from a group; `NodePlan` sums them, so that one changed group costs the work of one group.
@@ -125,8 +124,7 @@ Seniority = tuple[bool, str, ObjectKey]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupPlan:
-    """
-    The outcome for one group on one node. Sorted throughout: equal input gives an equal plan.
+    """The outcome for one group on one node. Sorted throughout: equal input gives an equal plan.
 
     `seniority` orders groups by their oldest Service; None if no Service passed the gate.
     """

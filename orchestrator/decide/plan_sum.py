@@ -1,5 +1,4 @@
-"""
-PlanSum: the sum of all group plans of a node, kept up to date by the difference of one group.
+"""PlanSum: the sum of all group plans of a node, kept up to date by the difference of one group.
 
 An accumulator changed in place: at 10 000 Services one changed group costs the work of its own prefixes. Where groups
 meet in a prefix (an aggregate), policies are united, and of two local preferences at one peer the older group's counts.

@@ -1,5 +1,4 @@
-"""
-Space: the addresses of one family in one pool, numbered so that every number is usable.
+"""Space: the addresses of one family in one pool, numbered so that every number is usable.
 
 With avoidBuggyIPs the IPv4 addresses that end in .0 or .255 are not numbered at all: 254 numbers per /24. So free runs
 are found by one bisection, and the capacity is a subtraction, whatever the size of the pool.
@@ -23,8 +22,7 @@ Port = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenancy:
-    """
-    On which terms a Service uses its addresses (contract 2.7).
+    """On which terms a Service uses its addresses (contract 2.7).
 
     An address is shared only under one non-empty `sharing_key` with one `backend_key` and different `ports`.
     """

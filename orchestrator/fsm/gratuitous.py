@@ -1,5 +1,4 @@
-"""
-When announcements are sent unasked: at once, every 1.1 s for 5 s, then every 4 minutes.
+"""When announcements are sent unasked: at once, every 1.1 s for 5 s, then every 4 minutes.
 
 1.1 s because Linux does not replace a neighbor entry that is younger than 1 s for every form of announcement
 (locktime). 4 minutes because switches forget a silent MAC after 5. The burst is MetalLB's (contract 4.6), the refresh

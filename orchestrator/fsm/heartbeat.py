@@ -1,5 +1,4 @@
-"""
-Heartbeats between responders: one UDP datagram that proves that its sender lives and knows the cluster's key.
+"""Heartbeats between responders: one UDP datagram that proves that its sender lives and knows the cluster's key.
 
      0         1       2       3         4            12           20
     +---------+-------+-------+---------+------------+------------+--------+----------+-------------+
@@ -21,8 +20,7 @@ _HEAD = struct.Struct("!BBBBQQ")
 
 
 class HeartbeatFlag(Flag):
-    """
-    LEAVING: the sender goes; its addresses are free. STANDBY: it lives and owns nothing for now.
+    """LEAVING: the sender goes; its addresses are free. STANDBY: it lives and owns nothing for now.
 
     LOST: not long ago the receiver was gone as far as the sender knows.
     """
@@ -112,8 +110,7 @@ class Seen:
 
 
 def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
-    """
-    Return what is seen after `heartbeat`, None if that is a replay.
+    """Return what is seen after `heartbeat`, None if that is a replay.
 
     A sequence that is not larger, or an instance that was replaced before, is a replay. One recorded before this
     process started is not known as such.

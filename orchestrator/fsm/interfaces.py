@@ -1,5 +1,4 @@
-"""
-Which interfaces answer: the links of a node as values, and the rule of contract 4.4.
+"""Which interfaces answer: the links of a node as values, and the rule of contract 4.4.
 
 Later rules find their place here: an interface that carries NDP needs a link-local address.
 """

@@ -1,5 +1,4 @@
-"""
-Which nodes are alive, from the heartbeats of their responders: (view, event, now) -> view.
+"""Which nodes are alive, from the heartbeats of their responders: (view, event, now) -> view.
 
     state    | heartbeat | heartbeat, leaving | silence of 4 missed heartbeats
     UNKNOWN  | UP        | LEFT               | UNKNOWN (there was no earlier sign of life to miss)
@@ -47,8 +46,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerView:
-    """
-    What this node knows about one other. Times are monotonic seconds.
+    """What this node knows about one other. Times are monotonic seconds.
 
     `returned_at` is when it was last heard again after DOWN or LEFT; `held_until` is in the past if it is not held.
     """

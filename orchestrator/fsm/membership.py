@@ -1,5 +1,4 @@
-"""
-All peers and this node itself: who may own addresses, who is to be told what, when to look again.
+"""All peers and this node itself: who may own addresses, who is to be told what, when to look again.
 
 A node that has just started waits for its peers' first heartbeats, at most 4 intervals, before it owns anything: one
 of them may want it to stand by (see `liveness`). Isolation, that is more than half of the peers lost at once, will be
@@ -27,8 +26,7 @@ SETTLING_INTERVALS = 4.0
 
 
 class Role(Enum):
-    """
-    What this node may do: own addresses or not.
+    """What this node may do: own addresses or not.
 
     SETTLING: it waits for its peers' first word. STANDBY: a peer saw it go and come back. LEAVING: it was told to go.
     """

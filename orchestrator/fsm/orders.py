@@ -42,8 +42,7 @@ class Orders:
 
 
 def parse_table(table: Table, node: str, known: Mapping[Entry, Layer2Address]) -> Orders:
-    """
-    Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong.
+    """Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong.
 
     `known` is what was parsed last: of 5000 entries mostly one has changed, and ARP waits meanwhile.
     """

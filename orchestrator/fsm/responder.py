@@ -1,5 +1,4 @@
-"""
-Which ARP requests are answered, and with what: one dictionary lookup per frame.
+"""Which ARP requests are answered, and with what: one dictionary lookup per frame.
 
 For each interface the reply to every address is computed beforehand except for the asker, who stands in the request:
 
@@ -40,8 +39,7 @@ class DropReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceTable:
-    """
-    What one interface answers. Addresses are their four octets.
+    """What one interface answers. Addresses are their four octets.
 
     `heads` has the reply of each address that is announced here; `elsewhere` are those announced on other interfaces
     only.
@@ -80,8 +78,7 @@ def interface_table(entries: Iterable[Layer2Address], name: InterfaceName, mac: 
 
 
 def answer(frame: bytes, table: InterfaceTable) -> bytes | DropReason:
-    """
-    Return the reply to a frame that the interface received, or why there is none; never raises.
+    """Return the reply to a frame that the interface received, or why there is none; never raises.
 
     Source: contract 4.5. Stricter in one point: a request whose sender MAC is a group address would make us broadcast,
     and counts as malformed.

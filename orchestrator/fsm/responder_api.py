@@ -1,5 +1,4 @@
-"""
-What the speaker and the responder say to each other: JSON, one message per line.
+"""What the speaker and the responder say to each other: JSON, one message per line.
 
 The speaker sends whole tables, numbered; the responder applies one at once or not at all and says so. What the
 responder reports is either a whole state (Liveness, Links) or an increment (Counters), so a speaker that connects
@@ -37,8 +36,7 @@ class PeerNode(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Table(Message, frozen=True, tag="table"):
-    """
-    All that the responder shall do. Replaces the previous table.
+    """All that the responder shall do. Replaces the previous table.
 
     `exclude` are regular expressions, searched in interface names; None keeps the default list. `key_base64` signs
     heartbeats; with an empty one anybody can forge them. `port` is UDP; `interval_ms` is the time between two heartbeats;
@@ -61,8 +59,7 @@ class Leave(Message, frozen=True, tag="leave"):
 
 
 class TableApplied(Message, frozen=True, tag="tableApplied"):
-    """
-    The table of this number is in force, and its new addresses are announced.
+    """The table of this number is in force, and its new addresses are announced.
 
     After a start this waits for the first word of every peer, at most 4 intervals.
     """
@@ -78,8 +75,7 @@ class TableRefused(Message, frozen=True, tag="tableRefused"):
 
 
 class Liveness(Message, frozen=True, tag="liveness"):
-    """
-    What is known about the peers of the table; sent after connecting, if there is a table, and at each change.
+    """What is known about the peers of the table; sent after connecting, if there is a table, and at each change.
 
     `alive` are the nodes that may own addresses, sorted: up, or unknown for less than 3 s. A node that was down or left
     counts again after the table's `hold_s`; that holds for this node, too, which then is not among them.
@@ -123,8 +119,7 @@ class AddressCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Counters(Message, frozen=True, tag="counters"):
-    """
-    Increments since the previous message; at most one per second, none when nothing was counted.
+    """Increments since the previous message; at most one per second, none when nothing was counted.
 
     `drops` by the value of `fsm.responder.DropReason`, `heartbeats` by that of `fsm.heartbeat.Refusal`.
     """

@@ -1,5 +1,4 @@
-"""
-When a supervised process is started, ended and started again: (state, event, now) -> (state, actions). No clock here.
+"""When a supervised process is started, ended and started again: (state, event, now) -> (state, actions). No clock here.
 
 `Program` says what is wanted, `Child` what is known of it. An event changes facts (a process died, it answered, the
 demand is another one); then every child is brought one step nearer to the demand by the first row that fits:
@@ -47,8 +46,7 @@ RUNNING = frozenset({Phase.STARTING, Phase.READY, Phase.ENDING})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """
-    A process that is wanted. `features` are command line choices: one that is missing needs a restart, one too many does
+    """A process that is wanted. `features` are command line choices: one that is missing needs a restart, one too many does
     not. It is started when all `after` are ready, and restarted when `bound_to` is ready again after a restart.
     """
 

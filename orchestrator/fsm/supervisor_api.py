@@ -1,5 +1,4 @@
-"""
-What speaker and supervisor of one node tell each other: JSON objects, one a line. Bytes in, messages out.
+"""What speaker and supervisor of one node tell each other: JSON objects, one a line. Bytes in, messages out.
 
     speaker    -> supervisor   Wanted       what should run; its documents lie in the run folder before this is sent
                                Restarting   the speaker is about to be replaced: keep the routes

@@ -1,5 +1,4 @@
-"""
-The codec of a daemon's vty socket (FRR 8.4.4 and 10.5.3, lib/vty.c): commands to bytes, bytes to answers.
+"""The codec of a daemon's vty socket (FRR 8.4.4 and 10.5.3, lib/vty.c): commands to bytes, bytes to answers.
 
     request   command 00
     answer    text 00 00 00 status      the text has no zero octet; answers come in the order of the commands

@@ -16,8 +16,7 @@ WITH_HEALTH_PORT = frozenset({layout.CONTROL, *(node.name for node in layout.NOD
 
 
 class MachineStatus(msgspec.Struct, frozen=True, rename="camel"):
-    """
-    A machine: its network namespace, its addresses, and the processes that the lab started on it.
+    """A machine: its network namespace, its addresses, and the processes that the lab started on it.
 
     `unready` are the reasons that its speaker or controller gives for not being ready; None where neither should run.
     """

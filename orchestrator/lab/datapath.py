@@ -1,5 +1,4 @@
-"""
-The lab's kube-proxy: watches Services and EndpointSlices and keeps every node's forwarding rules as `ruleset` says.
+"""The lab's kube-proxy: watches Services and EndpointSlices and keeps every node's forwarding rules as `ruleset` says.
 
 Runs as `python -m orchestrator.lab.datapath --manifests DIR --state DIR NODE=NAMESPACE ...`, one for all nodes. It
 shares nothing with the controller and the speakers but the objects, as kube-proxy does.

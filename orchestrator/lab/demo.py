@@ -1,5 +1,4 @@
-"""
-`ferrule lab demo`: builds a lab, runs the steps in front of the user, removes the lab whatever happens.
+"""`ferrule lab demo`: builds a lab, runs the steps in front of the user, removes the lab whatever happens.
 
 On a terminal with colors and frames, into a pipe as plain text.
 """

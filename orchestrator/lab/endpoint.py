@@ -1,5 +1,4 @@
-"""
-An endpoint of Services: answers every HTTP request with its name, its node and the client's address as it sees it.
+"""An endpoint of Services: answers every HTTP request with its name, its node and the client's address as it sees it.
 
 Runs as `python -m orchestrator.lab.endpoint --name ep-a --node node-a`; one JSON object per answer. Behind a node that
 masquerades, the client's address is that node's: it tells which way a request came.

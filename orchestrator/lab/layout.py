@@ -1,5 +1,4 @@
-"""
-Who is in the lab and which addresses they have; all ranges are for documentation (RFC 5737, RFC 3849) or private.
+"""Who is in the lab and which addresses they have; all ranges are for documentation (RFC 5737, RFC 3849) or private.
 
 Each machine is a network namespace. `control` has no cable: the controller and the datapath read and write files only.
 """

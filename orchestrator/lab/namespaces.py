@@ -1,5 +1,4 @@
-"""
-Network namespaces: created, wired, given addresses, run in, removed with everything that runs in them.
+"""Network namespaces: created, wired, given addresses, run in, removed with everything that runs in them.
 
 Netlink and /proc/sys act on the namespace of the calling thread. So every operation gets a thread of its own, which
 enters the namespace, does its work and ends: no process is forked, the caller's namespace never changes, and callers

@@ -1,5 +1,4 @@
-"""
-What the lab sees from outside: HTTP requests from a machine, the router's routes, a client's neighbor table.
+"""What the lab sees from outside: HTTP requests from a machine, the router's routes, a client's neighbor table.
 
 Nothing here asks our own processes. Instants are monotonic seconds; a request opens a new connection each time.
 """
@@ -109,8 +108,7 @@ def spread(requests: Iterable[Request], by: Callable[[Answer], str]) -> dict[str
 
 @dataclass(slots=True)
 class Stream:
-    """
-    Requests sent at an even pace without waiting for answers, so that an outage is seen to within one interval.
+    """Requests sent at an even pace without waiting for answers, so that an outage is seen to within one interval.
 
     Use as a context manager; `requests` may be read at any time and is ordered by the end of the requests.
     """

@@ -1,5 +1,4 @@
-"""
-What a lab leaves on the machine, written down before it is made, so that any later run can take all of it away.
+"""What a lab leaves on the machine, written down before it is made, so that any later run can take all of it away.
 
 Everything is in network namespaces (bridges and cables go with them, processes are found by membership) or in the
 lab's folder under /run/ferrule-lab. A run that is killed between two steps has recorded more than there is, never less.

@@ -1,5 +1,4 @@
-"""
-The nftables rules by which one node forwards Service addresses to endpoints, as kube-proxy does; computed, not applied.
+"""The nftables rules by which one node forwards Service addresses to endpoints, as kube-proxy does; computed, not applied.
 
 Cluster: any node forwards to any endpoint and hides the client behind its own address, so that answers come back
 through it. Local: only to endpoints on this node, the client's address stays; a node without one drops. A Service

@@ -1,5 +1,4 @@
-"""
-The eight steps of `ferrule lab demo`. Each does one thing to a running lab, says what it sees, and measures it.
+"""The eight steps of `ferrule lab demo`. Each does one thing to a running lab, says what it sees, and measures it.
 
 A step returns an Outcome, or raises NotReady if what it waits for does not come. All times are seen from outside: at
 clients, in the router's kernel, in files; the clock starts before the cause and stops after the effect was observed.

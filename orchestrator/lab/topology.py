@@ -1,5 +1,4 @@
-"""
-A lab: the network, the files, and the processes started so far. Made by `up`, found again by name, removed by `clear`.
+"""A lab: the network, the files, and the processes started so far. Made by `up`, found again by name, removed by `clear`.
 
 The lab writes each machine and process into its record (see `record`) before or as it comes to be; the objects that
 the controller and speakers read are plain YAML files that `drop` puts into the manifests folder.

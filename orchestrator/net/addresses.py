@@ -1,5 +1,4 @@
-"""
-IP addresses, families and ranges: the values that every other package speaks of.
+"""IP addresses, families and ranges: the values that every other package speaks of.
 
 Owns: the parsing of pool entries (contract 3.2) and the arithmetic of ranges. Addresses are the standard library's;
 a range is two of them, of one family, first <= last. Nothing here enumerates a range.
@@ -122,8 +121,7 @@ class AddressRange:
 
 
 def parse_range(text: str) -> AddressRange:
-    """
-    Return the range of a pool entry: `CIDR` (host bits are masked off) or `start-end`. Raises InvalidConfig.
+    """Return the range of a pool entry: `CIDR` (host bits are masked off) or `start-end`. Raises InvalidConfig.
 
     Source: contract 3.2. A bare address is refused as there; unlike there, a range of mixed families is refused too.
     """

@@ -1,5 +1,4 @@
-"""
-BGP's own values: AS numbers, communities, router ids.
+"""BGP's own values: AS numbers, communities, router ids.
 
 Communities order as contract 3.4 says: a standard community counts as a large one whose first part is its 32-bit value.
 """
@@ -62,8 +61,7 @@ def _number(text: str, limit: int, whole: str) -> int:
 
 
 def parse_community(text: str) -> Community:
-    """
-    Return the community that `text` is: `A:B` or `large:A:B:C`. Raises InvalidConfig.
+    """Return the community that `text` is: `A:B` or `large:A:B:C`. Raises InvalidConfig.
 
     A text of another shape starts its message with `invalid community format`: it may be an alias that appears later.
     """

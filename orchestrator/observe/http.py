@@ -1,5 +1,4 @@
-"""
-/metrics, /healthz and /readyz of one process, served by a thread of its own.
+"""/metrics, /healthz and /readyz of one process, served by a thread of its own.
 
 /healthz answers while the process can; /readyz says, line by line, what is ready and what is not and why.
 """

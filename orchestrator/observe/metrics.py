@@ -1,5 +1,4 @@
-"""
-One table of metric names, and the registry that exposes them. MetalLB's names where the meaning is the same.
+"""One table of metric names, and the registry that exposes them. MetalLB's names where the meaning is the same.
 
 The rest of the program says `metrics.set(Name.X, value, pool="a")`; only this package knows the metrics library.
 Counters that MetalLB names without `_total` are exposed untyped: the library would add the suffix.

@@ -1,5 +1,4 @@
-"""
-ARP for IPv4 over Ethernet (RFC 826), and the two forms of an announcement (RFC 5227).
+"""ARP for IPv4 over Ethernet (RFC 826), and the two forms of an announcement (RFC 5227).
 
      0       2       4   5   6           8            14         18           24         28
     +-------+-------+---+---+-----------+------------+----------+------------+----------+
@@ -121,8 +120,7 @@ def announcement_request(mac: MacAddress, address: IPv4Address) -> bytes:
 
 
 def announcement_reply(mac: MacAddress, address: IPv4Address) -> bytes:
-    """
-    Return the announcement as a broadcast reply, for stacks that ignore requests.
+    """Return the announcement as a broadcast reply, for stacks that ignore requests.
 
     Target and sender are equal: Linux takes a broadcast reply with another target MAC for unsolicited and does not
     replace an entry younger than 1 s (measured, arp_accept=0).

@@ -1,10 +1,9 @@
-"""
-Ethernet II frames (IEEE 802.3 §3.1), without the frame check sequence.
+"""Ethernet II frames (IEEE 802.3 §3.1), without the frame check sequence.
 
-     0             6             12     14
-    +-------------+-------------+------+---------------------------+
-    | destination |   source    | type | payload, padded to 46     |
-    +-------------+-------------+------+---------------------------+
+ 0             6             12     14
++-------------+-------------+------+---------------------------+
+| destination |   source    | type | payload, padded to 46     |
++-------------+-------------+------+---------------------------+
 """
 
 from dataclasses import dataclass

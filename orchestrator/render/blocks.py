@@ -15,8 +15,7 @@ KeyedBlock = tuple[BlockKey, Block]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """
-    Where a block's lines stand and in which order. `opens` says that the last context line is the block's own, as
+    """Where a block's lines stand and in which order. `opens` says that the last context line is the block's own, as
     `route-map x permit 10` is, and not only where it stands.
     """
 

@@ -1,5 +1,4 @@
-"""
-A daemon's configuration as a set of (context, line): what two texts are compared by.
+"""A daemon's configuration as a set of (context, line): what two texts are compared by.
 
 `show running-config` of FRR 8.4 and 10.x differ in order and separators only, so neither counts. A context is the
 chain of lines that lead to a place: `("router bgp 65001", "address-family ipv4 unicast")`.
@@ -51,8 +50,7 @@ def opens(line: Line) -> bool:
 
 
 def lines_of(text: str) -> Iterator[Line]:
-    """
-    Yield the lines of a configuration in its order; depth is indentation.
+    """Yield the lines of a configuration in its order; depth is indentation.
 
     Accepts what we render and `show running-config` of FRR 8.4.4 and 10.x; comments and separators are left out.
     """

@@ -1,5 +1,4 @@
-"""
-Commands of FRR's language: how a line is set, taken back and replaced, and what each costs.
+"""Commands of FRR's language: how a line is set, taken back and replaced, and what each costs.
 
 Source: FRR 8.4.4 (bgpd/bgp_vty.c, bgpd/bgpd.c, lib/routemap_cli.c, bfdd/bfdd_cli.c), each form tried on the daemon.
 """
@@ -25,8 +24,7 @@ class Impact(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """
-    One command at its place. `context` None is outside of configuration (`clear ...`).
+    """One command at its place. `context` None is outside of configuration (`clear ...`).
 
     A text may open a context itself; the next command starts from its own context again.
     """
@@ -110,9 +108,7 @@ def is_instance(line: Line) -> bool:
 
 
 def slot(line: Line) -> str:
-    """
-    Return what the line sets, without the value. Of two lines with one slot at one place the later replaces the other.
-    """
+    """Return what the line sets, without the value. Of two lines with one slot at one place the later replaces the other."""
     words = line.text.split()
     if words[0] == "neighbor":
         option = neighbor_option(line.text)

@@ -1,5 +1,4 @@
-"""
-Commands in safe order that make a running configuration what it should be, and their impact.
+"""Commands in safe order that make a running configuration what it should be, and their impact.
 
 Start, restart, drift, partial failure, an upgrade of ours: all are this one function over sets of (context, line).
 The order comes from leaks that were tried on FRR 8.4.4 and 10.5.3 (experiments 3.6): no command of it ever lets a peer
@@ -31,8 +30,7 @@ from orchestrator.render.session_changes import session_change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """
-    What to send, and what is known after every command was acknowledged: `gone` are no longer in the running
+    """What to send, and what is known after every command was acknowledged: `gone` are no longer in the running
     configuration, `come` are. `foreign` and `held` are a person's lines; they stay.
     """
 
@@ -49,8 +47,7 @@ class Difference:
 
 
 def difference(running: AbstractSet[Line], wanted: AbstractSet[Line], ours: AbstractSet[Line]) -> Difference:
-    """
-    Return what turns `running` into `wanted` while foreign lines stay.
+    """Return what turns `running` into `wanted` while foreign lines stay.
 
     `ours` is what was rendered before; lines of `running` that carry our names are ours in any case.
     """
@@ -67,8 +64,7 @@ def difference(running: AbstractSet[Line], wanted: AbstractSet[Line], ours: Abst
 
 
 def change_of(running: AbstractSet[Line], wanted: Iterable[Line], ours: Iterable[Line]) -> Difference:
-    """
-    Return the same for the lines of changed blocks only: `ours` are those of the old blocks, `wanted` of the new ones.
+    """Return the same for the lines of changed blocks only: `ours` are those of the old blocks, `wanted` of the new ones.
 
     Costs the size of the change, unless neighbors or instances go.
     """

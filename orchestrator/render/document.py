@@ -1,5 +1,4 @@
-"""
-The rendered document: blocks of lines that know which objects they came from and which daemon they are for.
+"""The rendered document: blocks of lines that know which objects they came from and which daemon they are for.
 
 Blocks have disjoint lines, so a changed block is compared alone. A document never changes; another one shares the
 blocks that are equal, so finding what changed costs an identity test per block.
@@ -38,8 +37,7 @@ class Section(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """
-    The lines of one thing (a neighbor, a policy, a prefix), in the order of `order`.
+    """The lines of one thing (a neighbor, a policy, a prefix), in the order of `order`.
 
     `origins` are the objects that caused it. The blocks of a policy have none: `policy` is their route-map, and the one
     that a network block needs.
@@ -62,8 +60,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class FrrDocument:
-    """
-    Everything that one node's daemons run. `daemons` are those that are needed, in the order of starting.
+    """Everything that one node's daemons run. `daemons` are those that are needed, in the order of starting.
 
     `catalog` and `router_id` are to be kept by the next document. `problems` name the objects that could not be written
     down and were left out.

@@ -1,5 +1,4 @@
-"""
-The Jinja2 environment of all daemon templates. The loader is passed in: this package reads no files.
+"""The Jinja2 environment of all daemon templates. The loader is passed in: this package reads no files.
 
 A template prints loops, presence tests and values. Every printed value passes `token`, without being asked to: a
 newline in a name would be a second command, a space a second argument.

@@ -1,5 +1,4 @@
-"""
-FRR's configuration of one node, from what the node announces and its peers. The only source of commands.
+"""FRR's configuration of one node, from what the node announces and its peers. The only source of commands.
 
 `render` makes the whole document; `update` makes the next one from a few changed routes, for the price of these. Both
 give the same blocks. Layout: a network line per prefix, few immutable policies (see `policies`), out-maps that match
@@ -25,8 +24,7 @@ from orchestrator.resources.meta import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrrInput:
-    """
-    All that a document is made of. `router_id` comes from `choose_router_id`; `sequences` from the document before or
+    """All that a document is made of. `router_id` comes from `choose_router_id`; `sequences` from the document before or
     from the running configuration (`policies.sequences_in`); `legs` are this node's addresses, empty if not known.
     `previous` are the texts of the document before, where held peers have their lines; without it they have none.
     """

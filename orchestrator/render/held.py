@@ -1,5 +1,4 @@
-"""
-Peers that exist and cannot be rendered now (a Secret is missing, the object is broken): their lines stay as they were.
+"""Peers that exist and cannot be rendered now (a Secret is missing, the object is broken): their lines stay as they were.
 
 The lines come from the text of the document before, which names the object that each of them is from. So a session is
 kept over a restart of the speaker, too, without its password being known to anybody but the file and the daemon.

@@ -1,5 +1,4 @@
-"""
-Whose line is it? Ours is what we rendered before, and what carries our names: `svc-*`, `out-*`, `deny-in`.
+"""Whose line is it? Ours is what we rendered before, and what carries our names: `svc-*`, `out-*`, `deny-in`.
 
 A foreign line is reported and never removed. `neighbor X shutdown` and `debug` are how a person holds something; they
 are respected. `bgp graceful-shutdown` is ours: the supervisor sets it when the speaker stays away.
@@ -30,8 +29,7 @@ def has_our_name(line: Line) -> bool:
 
 
 def ours_by_name(running: Iterable[Line]) -> Iterator[Line]:
-    """
-    Yield the lines that are ours whatever was rendered before.
+    """Yield the lines that are ours whatever was rendered before.
 
     A neighbor that uses our maps is ours as a whole: its `remote-as` line is yielded.
     """

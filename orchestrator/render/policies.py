@@ -1,5 +1,4 @@
-"""
-Route policies: which tag a prefix carries, and what each out-map does with that tag.
+"""Route policies: which tag a prefix carries, and what each out-map does with that tag.
 
 FRR 8.4 is quadratic in prefix-lists and in route-maps, so there is no list of prefixes and few maps (measured:
 experiments 3.4). A prefix is announced as `network P route-map svc-<tag>`; `svc-<tag>` sets the tag and what is equal
@@ -119,8 +118,7 @@ def reach_of(config: Config, node: NodeName, peers: tuple[Peer, ...]) -> Reach:
 
 
 def policy_of(route_policy: RoutePolicy, maps: Mapping[str, str]) -> Policy:
-    """
-    Return the policy with out-maps (`maps`: BGPPeer name -> out-map) in place of peers; unknown peers are left out.
+    """Return the policy with out-maps (`maps`: BGPPeer name -> out-map) in place of peers; unknown peers are left out.
 
     A peer that lacks a family shares its map with one that carries it: it is not activated there, so nothing leaks.
     """
@@ -159,8 +157,7 @@ def choose_tag(policy: Policy, taken: Collection[int]) -> int:
 
 
 def choose_sequence(tag: int, kept: Mapping[int, int], used: Collection[int]) -> int:
-    """
-    Return the number of the tag's clause in every out-map: the one it had, else the lowest that is free.
+    """Return the number of the tag's clause in every out-map: the one it had, else the lowest that is free.
 
     Numbers in `kept` are not given to another tag, even if theirs has gone: a clause is never rebuilt in place.
     """

@@ -12,8 +12,7 @@ COMMAND = "bgp router-id "
 
 
 def choose_router_id(node: NodeFacts, peers: Iterable[Peer], kept: RouterId | None) -> RouterId:
-    """
-    Return the peers' router id; else the one in use (`kept`); else the first IPv4 InternalIP; else one from the name.
+    """Return the peers' router id; else the one in use (`kept`); else the first IPv4 InternalIP; else one from the name.
 
     The one in use stays when addresses change: another identifier resets every session.
     """

@@ -69,8 +69,7 @@ def _profile(maker: BlockMaker, config: Config, name: str) -> Iterator[KeyedBloc
 
 
 def daemons(peers: Iterable[Peer], blocks: Iterable[Block]) -> tuple[Daemon, ...]:
-    """
-    Return which daemons are needed, in the order of starting: for the peers, and for the blocks that there are.
+    """Return which daemons are needed, in the order of starting: for the peers, and for the blocks that there are.
 
     bgpd alone announces (FRR 8.4.4, tried); BFD, unnumbered sessions and VRFs need zebra's view of the interfaces.
     """

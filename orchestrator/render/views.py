@@ -1,5 +1,4 @@
-"""
-View dataclasses: all that one template may print. Two facts weighed against each other are weighed here.
+"""View dataclasses: all that one template may print. Two facts weighed against each other are weighed here.
 
 Views are frozen and hashable: a block is rendered again only when its view differs.
 """
@@ -212,8 +211,7 @@ def _unless(value: int | None, default: int) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BfdPeerView:
-    """
-    A session made in bfdd before bgpd asks for it: up 0.1 s after a restart instead of 3.6 s (experiments 9.1).
+    """A session made in bfdd before bgpd asks for it: up 0.1 s after a restart instead of 3.6 s (experiments 9.1).
 
     Local address and interface are part of bfdd's key; they must be the ones that bgpd will ask for.
     """
@@ -239,8 +237,7 @@ def preconfigured(peer: Peer, legs: tuple[Leg, ...]) -> BfdPeerView | None:
 
 
 def legs_in(lines: Iterable[Line]) -> tuple[Leg, ...]:
-    """
-    Return the legs that a configuration's bfdd sessions were made with, each reaching its one neighbor.
+    """Return the legs that a configuration's bfdd sessions were made with, each reaching its one neighbor.
 
     What `legs` is read back from until the links are known: a restart must not take these sessions away.
     """

@@ -13,8 +13,7 @@ class SpeakerInterface(KubeStruct, frozen=True, omit_defaults=False):
 
 
 class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
-    """
-    What election and conflict resolution need from another node.
+    """What election and conflict resolution need from another node.
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
     `announced_addresses` are layer 2's, `announced_prefixes` BGP's.

@@ -1,5 +1,4 @@
-"""
-A raw object held against its struct: which fields are unknown, which values are of the wrong type.
+"""A raw object held against its struct: which fields are unknown, which values are of the wrong type.
 
 msgspec stops at the first wrong value and does not name unknown fields; a person wants to see everything at once. Paths
 are those of kubectl: `spec.addresses[2]`, `metadata.labels[app]`. No value that may be a password is ever shown.

@@ -1,5 +1,4 @@
-"""
-What every Kubernetes object has: references, metadata, conditions, and the problems found in objects.
+"""What every Kubernetes object has: references, metadata, conditions, and the problems found in objects.
 
 Structs keep Kubernetes' field names in snake_case and hold only the fields that we use. They are frozen: an event
 replaces an object, nothing edits one.
@@ -17,8 +16,7 @@ __all__ = ["Condition", "IpFamily", "KubeStruct", "ObjectKey", "ObjectMeta", "Ob
 
 
 class KubeStruct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """
-    Base of all structs that mirror a part of a Kubernetes object.
+    """Base of all structs that mirror a part of a Kubernetes object.
 
     `UNUSED` names fields that Kubernetes has at this place and that we do not read; anything else is an unknown field.
     `OPEN` says that fields cannot be listed here (a place that newer servers extend): unknown ones are not reported.
@@ -96,8 +94,7 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """
-    One thing wrong with one object, for the person who can mend it.
+    """One thing wrong with one object, for the person who can mend it.
 
     `field` is a path as kubectl prints it (`spec.addresses[2]`, empty for the whole object); `message` ends with the
     remedy; `source` is the file and line ("pools.yaml:12") where the object came from a file, else empty.

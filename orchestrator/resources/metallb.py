@@ -1,5 +1,4 @@
-"""
-The kinds of group metallb.io, with the defaults of their schemas (contract 01).
+"""The kinds of group metallb.io, with the defaults of their schemas (contract 01).
 
 Limits of the schemas stand here as `Meta` on the field types, so that the CRDs can be generated from the structs.
 Fields that MetalLB does not have are marked `ours`.

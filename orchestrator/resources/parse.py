@@ -1,5 +1,4 @@
-"""
-Raw mapping (decoded YAML or JSON) to typed struct. Every outcome is a value; every problem of an object is collected.
+"""Raw mapping (decoded YAML or JSON) to typed struct. Every outcome is a value; every problem of an object is collected.
 
 An unknown field makes a metallb.io or ferrule.io object unusable: the API server refuses it too (kubectl validates
 strictly), and a misspelt restriction must not widen an announcement. In Kubernetes' own kinds it is a warning: newer

@@ -1,5 +1,4 @@
-"""
-Rules of the schemas that are about more than the type of one field: CEL rules of the CRDs (contract 01), the API
+"""Rules of the schemas that are about more than the type of one field: CEL rules of the CRDs (contract 01), the API
 server's own checks of a Service. Rules that need other objects or meaning (pools that overlap) belong to `config`.
 """
 

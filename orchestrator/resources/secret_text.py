@@ -2,8 +2,7 @@
 
 
 class SecretText:
-    """
-    Text whose repr and str are `***`. `open()` is called by `render` and by the encoder of our own sockets only.
+    """Text whose repr and str are `***`. `open()` is called by `render` and by the encoder of our own sockets only.
 
     No dataclass: msgspec would encode and decode that as a mapping of its fields, past the hooks that open and close it.
     """

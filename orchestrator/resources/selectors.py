@@ -1,5 +1,4 @@
-"""
-Label selectors: matching as Kubernetes does it, and what makes a selector invalid (contract 3.9).
+"""Label selectors: matching as Kubernetes does it, and what makes a selector invalid (contract 3.9).
 
 `matches` expects valid selectors; an unknown operator matches nothing, so that a mistake never widens a choice.
 """

@@ -1,5 +1,4 @@
-"""
-ClusterSnapshot: all that one pass of `resolve` may look at.
+"""ClusterSnapshot: all that one pass of `resolve` may look at.
 
 Services and EndpointSlices are not in it: they change often and are many, and a plan looks at one group of them.
 Every mapping is by name, of objects in our own namespace where the kind has one (contract 00: others are ignored).
@@ -18,8 +17,7 @@ AnyObject = TypeVar("AnyObject", bound=KubeObject)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSnapshot:
-    """
-    The configuration objects at one moment.
+    """The configuration objects at one moment.
 
     `unusable` holds objects that exist but could not be parsed, with what is wrong with them: their last good spec
     stays. `incomplete` says that some input could not be read at all: absent objects may then exist.

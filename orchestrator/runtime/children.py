@@ -1,5 +1,4 @@
-"""
-Carries out what `fsm.supervision` decides: starts and ends processes, and tells what became of them.
+"""Carries out what `fsm.supervision` decides: starts and ends processes, and tells what became of them.
 
 A started process gets a task that lives as long as it does: it forwards the output as log lines, asks for readiness
 and reports the end. The list of children on disk is written after each start and end, for a successor to reap.
@@ -36,8 +35,7 @@ def _until_ready() -> AsyncRetrying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """
-    How a program is started and known to be ready.
+    """How a program is started and known to be ready.
 
     `prepare` removes what an earlier process left; `probe` raises NotReady, DaemonError or OSError until it is ready;
     `clear` gets the pid of a process that has ended.
@@ -92,8 +90,7 @@ class Children:
                 assert_never(action)
 
     async def _live(self, life: Life, program: Program) -> None:
-        """
-        One process from its start to its end.
+        """One process from its start to its end.
 
         A cancelled one stays on the list of children: it may still run, and the next supervisor has to end it.
         """

@@ -11,8 +11,7 @@ CONTROLLER = "controller"
 def configuration_state(
     *, node: str | None, namespace: str, problems: Sequence[Problem], previous: ConfigurationState | None, now: str
 ) -> ConfigurationState:
-    """
-    Return the object of the controller (`node` None) or of a node's speaker.
+    """Return the object of the controller (`node` None) or of a node's speaker.
 
     `now` is RFC 3339; a condition keeps its transition time while its status stays.
     """

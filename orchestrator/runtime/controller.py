@@ -1,5 +1,4 @@
-"""
-The controller's loop: objects in; assignments, statuses, events and metrics out.
+"""The controller's loop: objects in; assignments, statuses, events and metrics out.
 
 Level-driven: an event marks Services dirty, each is converged again and only differences are written. Two phases:
 every address that any status holds is adopted before one is allocated.

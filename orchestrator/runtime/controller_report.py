@@ -1,5 +1,4 @@
-"""
-What the controller tells the world beside Service statuses: pools, configuration, last good specs, events, metrics.
+"""What the controller tells the world beside Service statuses: pools, configuration, last good specs, events, metrics.
 
 Everything is written only when it changed.
 """

@@ -1,5 +1,4 @@
-"""
-The supervisor's own words to bgpd: none while a speaker is connected, few otherwise (`supervise.farewell`).
+"""The supervisor's own words to bgpd: none while a speaker is connected, few otherwise (`supervise.farewell`).
 
 Orderly end: mark the routes with GRACEFUL_SHUTDOWN, wait until the routers have moved their traffic (300 ms;
 experiments 9.3: nothing is lost, with 100 ms something is), withdraw them, wait until that is sent.

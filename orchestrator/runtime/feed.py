@@ -1,5 +1,4 @@
-"""
-One queue into which everything flows that a process reacts to, and the batches that come out of it.
+"""One queue into which everything flows that a process reacts to, and the batches that come out of it.
 
 The first input is handed out at once; whatever has arrived by then comes with it. What arrives while a batch is being
 handled forms the next one: no timers on the way.

@@ -1,5 +1,4 @@
-"""
-The last good specs as a ConfigMap: written by the controller, read by everybody, so that all nodes decide alike.
+"""The last good specs as a ConfigMap: written by the controller, read by everybody, so that all nodes decide alike.
 
 Keys are `<Kind>.<name>`, values the spec as JSON without passwords. All specs are of our own namespace.
 """

@@ -1,5 +1,4 @@
-"""
-The heartbeats of this node's responder: sent to the peers of the table, received, turned into an outlook.
+"""The heartbeats of this node's responder: sent to the peers of the table, received, turned into an outlook.
 
 A heartbeat is sent at once, beside the regular ones, to a peer that is heard for the first time or again, and to all
 when this node's own role changes: what they need to know does not wait for the interval.
@@ -46,8 +45,7 @@ class Mesh:
         return self._outlook
 
     def configure(self, orders: MeshOrders) -> None:
-        """
-        Talk with these peers from now on; what is known about those that stay is kept, a leave is taken back.
+        """Talk with these peers from now on; what is known about those that stay is kept, a leave is taken back.
 
         Raises OSError when the port is taken; then nothing has changed.
         """

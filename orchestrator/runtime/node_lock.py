@@ -1,5 +1,4 @@
-"""
-One speaker per node: an abstract unix socket in the node's network namespace is the lock.
+"""One speaker per node: an abstract unix socket in the node's network namespace is the lock.
 
 The kernel frees it with the process, so nothing can be left behind. Whoever comes second connects to it and waits for
 the end of that connection, which is the end of the holder: no polling.

@@ -1,5 +1,4 @@
-"""
-The whole computation without a cluster: objects in, what one node would run out. No daemon, no clock, no file.
+"""The whole computation without a cluster: objects in, what one node would run out. No daemon, no clock, no file.
 
 The same parts as in the processes, in their order: resolve, adopt and allocate as the controller does, plan and render
 as the speaker does. What a node remembers (router id, clause numbers) is new here.

@@ -1,5 +1,4 @@
-"""
-The planner: what one node should announce, kept up to date group by group.
+"""The planner: what one node should announce, kept up to date group by group.
 
 It joins what the store knows with `decide`: which groups are affected by a change, their new plans, the sum of all.
 Offline commands and the speaker use the same planner, so `ferrule render` shows what a speaker would run.

@@ -1,5 +1,4 @@
-"""
-Whether a speaker is connected to the supervisor, and what is done with its routes when it stays away.
+"""Whether a speaker is connected to the supervisor, and what is done with its routes when it stays away.
 
 Routes of a speaker that is away may be out of date: they are de-preferred, or withdrawn if the operator said so. When
 the speaker is back, its own difference undoes that.

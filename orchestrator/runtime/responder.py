@@ -1,5 +1,4 @@
-"""
-The responder's process: orders from the speaker, links from netlink, heartbeats from the other nodes, ARP on the wire.
+"""The responder's process: orders from the speaker, links from netlink, heartbeats from the other nodes, ARP on the wire.
 
 It decides nothing: the table says what to answer. It holds back in two cases only, both so that an address has one
 owner: until the peers have had their first word after a start, and while one of them says that this node is to stand

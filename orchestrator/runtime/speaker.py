@@ -1,11 +1,11 @@
-"""
-The speaker's loop: objects and what the responders report go in; FRR's document and the responder's table come out.
+"""The speaker's loop: objects and what the responders report go in; FRR's document and the responder's table come out.
 
 Nothing is applied before every first list has been delivered. Layer 2 is served before BGP: a table costs microseconds,
 and an owner's death is what clients feel. SIGTERM hands the layer-2 addresses over and leaves the routes to the daemons.
 """
 
 import asyncio
+import gc
 import time
 import uuid
 from collections.abc import Iterable
@@ -152,6 +152,8 @@ class Speaker:
         await self._tell(outcomes, first=first)
         self._metrics.add(Name.UPDATES)
         self._readiness.met("first list")
+        if first:
+            gc.freeze()  # what was there first mostly stays: to look through it takes 80 ms at 5000 Services, each time
 
     def _plan_bgp(self, outcomes: list[Outcome], started: float, *, reconfigured: bool, reported: bool) -> None:
         prefixes = frozenset(prefix for outcome in outcomes for prefix in outcome.change.prefixes)

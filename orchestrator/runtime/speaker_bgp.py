@@ -1,5 +1,4 @@
-"""
-The speaker's side of BGP: the rendered document, kept up to date, and its way into the daemons.
+"""The speaker's side of BGP: the rendered document, kept up to date, and its way into the daemons.
 
 The main loop makes documents; one task of its own applies them, the newest first: what changes while an apply runs
 forms the next one. Refusals, drift and lost daemons end in log lines, metrics and readiness, never in the main loop.

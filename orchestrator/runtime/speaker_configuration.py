@@ -1,5 +1,4 @@
-"""
-A speaker's configuration: resolved with the cluster's last good specs, its state reported for this node.
+"""A speaker's configuration: resolved with the cluster's last good specs, its state reported for this node.
 
 A pool that was removed stays in force here while the controller keeps its last good spec, which it does as long as
 Services hold addresses of it: the routes live until the addresses move.

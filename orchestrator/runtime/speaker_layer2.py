@@ -1,5 +1,4 @@
-"""
-The speaker's side of layer 2: what the responder shall do, and which nodes live.
+"""The speaker's side of layer 2: what the responder shall do, and which nodes live.
 
 A table is made from the plan, the other nodes' SpeakerStates and the heartbeat key; it is sent when it differs from the
 last one. Which nodes are candidates comes from the responders' heartbeats and from who says that it is draining.
@@ -39,8 +38,7 @@ class Layer2:
         return tuple(entry.address for entry in self._table.entries)
 
     def candidates(self, speakers: Mapping[NodeName, SpeakerState]) -> frozenset[NodeName]:
-        """
-        Nodes that may own addresses: they have a speaker that does not drain, and a responder that lives.
+        """Nodes that may own addresses: they have a speaker that does not drain, and a responder that lives.
 
         A node of which the responder has not reported yet counts as alive (unknown is not dead): a node that took
         itself for the only one, because its responder had heard of no other, would remove the others' statuses.

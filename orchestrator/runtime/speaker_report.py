@@ -1,5 +1,4 @@
-"""
-What a speaker tells the world about its announcements: statuses, events, metrics; only when something changed.
+"""What a speaker tells the world about its announcements: statuses, events, metrics; only when something changed.
 
 ServiceL2Status and ServiceBGPStatus get names made from the Service and the node, so a lost deletion is overwritten
 instead of left behind.

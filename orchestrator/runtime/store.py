@@ -1,5 +1,4 @@
-"""
-What a process knows of the objects: source events in, what changed out. No decisions here.
+"""What a process knows of the objects: source events in, what changed out. No decisions here.
 
 Services and EndpointSlices are kept by key, EndpointSlices also by their Service. Configuration objects are kept by
 name and only in our own namespace: MetalLB's objects elsewhere are ignored (contract 00).

@@ -1,5 +1,4 @@
-"""
-`ferrule supervise`: the processes of one node beside the speaker.
+"""`ferrule supervise`: the processes of one node beside the speaker.
 
 `fsm.supervision` decides, `children` carries out; this loop joins them with the speaker's socket, the clock and the
 documents in the run folder. The responder always runs. Daemons run when the speaker asks for them and their documents

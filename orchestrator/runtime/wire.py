@@ -1,5 +1,4 @@
-"""
-The responder's interfaces: a socket each, what it answers, and the announcements that are sent unasked.
+"""The responder's interfaces: a socket each, what it answers, and the announcements that are sent unasked.
 
 Two things are set from outside, the links and the entries. The difference to what is open is computed at each change:
 a socket per eligible link, a table per socket, a place in the schedule per (interface, address). Work is bounded per

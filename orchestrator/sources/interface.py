@@ -1,5 +1,4 @@
-"""
-Source and Sink: where objects come from and where statuses go. `manifests` implements both; `kube` will.
+"""Source and Sink: where objects come from and where statuses go. `manifests` implements both; `kube` will.
 
 A source delivers batches of events; `Synced` stands once, after the first list of every kind. A relist or a read
 error never empties what is known: only `Removed` removes.
@@ -40,8 +39,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class InputState:
-    """
-    Problems of the input itself (a file that is no YAML, two objects of one name); replaces the previous ones.
+    """Problems of the input itself (a file that is no YAML, two objects of one name); replaces the previous ones.
 
     `incomplete` says that some input has never been readable, so objects that are absent may exist.
     """

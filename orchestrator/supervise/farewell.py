@@ -1,5 +1,4 @@
-"""
-The few commands that the supervisor gives to bgpd by itself, derived from its running configuration.
+"""The few commands that the supervisor gives to bgpd by itself, derived from its running configuration.
 
 They lower or take away what this node announces: at the orderly end of the pod, and when the speaker stays away. The
 speaker's own difference puts everything back, so nothing here is remembered.

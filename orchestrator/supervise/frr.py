@@ -1,5 +1,4 @@
-"""
-FRR's daemons as child processes: command lines, order, files, and the meaning of their output. FRR 8.4.4 and 10.
+"""FRR's daemons as child processes: command lines, order, files, and the meaning of their output. FRR 8.4.4 and 10.
 
 Which of them run is the speaker's decision. What follows from it:
 
@@ -165,8 +164,7 @@ def clear_scratch(daemon: str, pid: int) -> None:
 
 
 def prepare_folder(folder: Path) -> None:
-    """
-    Make the run folder one that daemons (user frr) and speaker (group frrvty) can write to. Raises StartupError.
+    """Make the run folder one that daemons (user frr) and speaker (group frrvty) can write to. Raises StartupError.
 
     setgid: whoever writes a document, the daemons can read it; bgpd starts empty with one that it cannot read.
     """

@@ -1,5 +1,4 @@
-"""
-What a supervisor leaves for its successor in the run folder: a lock, and a list of its children.
+"""What a supervisor leaves for its successor in the run folder: a lock, and a list of its children.
 
 The daemons outlive a supervisor that was killed (they change their user, which drops PR_SET_PDEATHSIG; experiments 1).
 The successor ends those of the list whose pid still has the recorded start time, and touches nothing else.

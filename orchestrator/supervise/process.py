@@ -1,5 +1,4 @@
-"""
-One child process: started in a session of its own, its output read, ended with TERM and then KILL.
+"""One child process: started in a session of its own, its output read, ended with TERM and then KILL.
 
 A process is its pid and its start time: a pid alone may belong to somebody else by the time it is used.
 """
@@ -58,8 +57,7 @@ class ChildProcess:
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], output: Output) -> Self:
-        """
-        Raises DaemonError if the program cannot be executed.
+        """Raises DaemonError if the program cannot be executed.
 
         The pipe is our own: asyncio's `wait` would also wait for the end of one that it made (Python 3.11).
         """

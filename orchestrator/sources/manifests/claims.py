@@ -1,5 +1,4 @@
-"""
-Which file an object comes from, when several say that they have it: the one known first keeps it until it lets go.
+"""Which file an object comes from, when several say that they have it: the one known first keeps it until it lets go.
 
 A file that has become unreadable keeps what it had: nothing is taken away by absence of knowledge.
 """

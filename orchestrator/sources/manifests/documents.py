@@ -1,5 +1,4 @@
-"""
-Text to documents: YAML and JSON as Kubernetes reads them, and the line of each field.
+"""Text to documents: YAML and JSON as Kubernetes reads them, and the line of each field.
 
 The values are built from libyaml's events, not by PyYAML's constructors: `65000:10` is text and no sexagesimal number,
 dates are text, a key that stands twice is a fault. Lines of fields are looked up by `lines`, and only in files

@@ -1,5 +1,4 @@
-"""
-One file: which names are manifests, and what stands in one of them.
+"""One file: which names are manifests, and what stands in one of them.
 
 A file that is no YAML is unreadable as a whole: nobody knows what its author meant after the broken place. Objects in a
 readable file are each for themselves.

@@ -1,5 +1,4 @@
-"""
-ManifestsSource: a folder of manifests and a folder of states, watched.
+"""ManifestsSource: a folder of manifests and a folder of states, watched.
 
 The order is: note what changed, list folders if names changed, read the files concerned, and only then compare. So an
 object that moves from one file to another in one batch is never removed in between, and a lost notice costs a relist,

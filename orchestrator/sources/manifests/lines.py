@@ -1,5 +1,4 @@
-"""
-Where the fields of a file stand, for the messages about them.
+"""Where the fields of a file stand, for the messages about them.
 
 A second reading, done for files with a problem only; `documents` has found the text to be YAML.
 """

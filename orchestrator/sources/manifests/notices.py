@@ -1,5 +1,4 @@
-"""
-inotify: which files may have changed since the last time somebody asked.
+"""inotify: which files may have changed since the last time somebody asked.
 
 Watches stand before a folder is listed, so that nothing falls between the two. A notice is a hint, never the truth:
 files are read again and folders are listed again, and what differs counts. No timers: a notice is handled at once, and
@@ -31,8 +30,7 @@ _CACHED_EVENTS = 1000
 
 @dataclass(slots=True)
 class Batch:
-    """
-    What may have changed. `names` says that folders must be listed, `everything` that every file must be read.
+    """What may have changed. `names` says that folders must be listed, `everything` that every file must be read.
 
     `set_aside` are files that an editor has renamed to their backup name and will write again.
     """

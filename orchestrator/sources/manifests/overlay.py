@@ -1,5 +1,4 @@
-"""
-A manifest with its state: the status that a Service or pool has, kept apart from the file that a person writes.
+"""A manifest with its state: the status that a Service or pool has, kept apart from the file that a person writes.
 
 The state wins over a status in the manifest (the output of `kubectl get -o yaml` has one), and so do the annotations
 that are ours: one that is absent from the state is absent from the object.

@@ -21,8 +21,7 @@ STANDARD_INPUT = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestSet:
-    """
-    The objects of some files. `problems` are those of the files themselves and of objects that stand twice.
+    """The objects of some files. `problems` are those of the files themselves and of objects that stand twice.
 
     `incomplete` says that a file could not be read. `ignored` counts objects of kinds that we do not read.
     """
@@ -68,8 +67,7 @@ class ManifestSet:
 
 
 def read_manifests(paths: Sequence[str], namespace: str) -> ManifestSet:
-    """
-    Return what the files say: files, folders (recursive), `-` for standard input.
+    """Return what the files say: files, folders (recursive), `-` for standard input.
 
     Of two objects with one name the first counts, in the order of file names, then lines. What cannot be read is a
     problem, never an exception.

@@ -1,5 +1,4 @@
-"""
-The state folder: `STATE/<plural>/[<namespace>/]<name>.yaml`, one readable object per file, as it would be in a cluster.
+"""The state folder: `STATE/<plural>/[<namespace>/]<name>.yaml`, one readable object per file, as it would be in a cluster.
 
 Readers never see a torn file (temporary file in the same folder, then rename); there is one writer per file. A Service
 file holds the status and our annotations only; everything else is whole. Events are under `STATE/events`.

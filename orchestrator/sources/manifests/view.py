@@ -1,5 +1,4 @@
-"""
-Two sets of files, manifests and states, seen as one set of objects; and what has changed since it was last told.
+"""Two sets of files, manifests and states, seen as one set of objects; and what has changed since it was last told.
 
 No I/O: files come in as FileContents, events go out.
 """
