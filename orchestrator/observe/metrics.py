@@ -196,7 +196,7 @@ class Metrics:
         if name.value.form is Form.BARE_COUNTER:
             self._bare.values[name.value.name].pop(self._key(name, labels), None)
             return
-        self._typed[name].remove_by_labels(labels)
+        self._typed[name].remove(*self._key(name, labels))
 
     def _key(self, name: Name, labels: dict[str, str]) -> tuple[str, ...]:
         return tuple(labels[label] for label in name.value.labels)
