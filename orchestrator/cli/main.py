@@ -38,11 +38,19 @@ COMMANDS = (
 )
 
 
+class _OneColumn(argparse.HelpFormatter):
+    """All summaries start in one column; argparse forgets the deeper indent of subcommands (3.11)."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=HELP_COLUMN)
+        self._action_max_length = HELP_COLUMN
+
+
 def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser; only the arguments of the `chosen` command are filled in, the others keep their summary."""
     parser = argparse.ArgumentParser(
         prog="ferrule",
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=HELP_COLUMN),
+        formatter_class=_OneColumn,
         description="A load balancer for bare-metal Kubernetes: addresses for Services, FRR rendered and supervised, ARP answered.",
         epilog="`ferrule COMMAND --help` explains a command. `ferrule lab demo` shows all of it on this machine.",
     )

@@ -27,7 +27,7 @@ from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_bgp import Bgp
-from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
+from orchestrator.runtime.speaker_configuration import HEARTBEAT_SECRET, SpeakerConfiguration, heartbeat_key
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.store import Changes, ObjectStore
@@ -131,11 +131,11 @@ class Speaker:
 
     async def _cycle(self, changes: Changes, started: float, *, reported: bool) -> None:
         outcomes: list[Outcome] = []
-        first, self._started = not self._started, True
+        first = not self._started
         reconfigured = first or changes.configuration or changes.last_good
         if reconfigured:
             config = await self._configuration.resolve(self._store)
-            self._key = heartbeat_key(self._store.snapshot())
+            self._take_key()
             reconfigured = first or config != self._planner.config
         alive = self._layer2.candidates(self._store.speakers)
         if alive != self._alive or first:
@@ -150,10 +150,20 @@ class Speaker:
         self._layer2.update(self._planner.plan.layer2.values(), self._store.speakers, self._key)
         self._plan_bgp(outcomes, started, reconfigured=reconfigured, reported=reported)
         await self._tell(outcomes, first=first)
+        await self._report.restore(changes.lost_statuses)
+        self._started = True
         self._metrics.add(Name.UPDATES)
         self._readiness.met("first list")
         if first:
             gc.freeze()  # what was there first mostly stays: to look through it takes 80 ms at 5000 Services, each time
+
+    def _take_key(self) -> None:
+        key = heartbeat_key(self._store.snapshot())
+        if not key and (self._key or not self._started):
+            log.warning(
+                "heartbeats are not authenticated", reason=f"there is no Secret {HEARTBEAT_SECRET}; start a controller"
+            )
+        self._key = key
 
     def _plan_bgp(self, outcomes: list[Outcome], started: float, *, reconfigured: bool, reported: bool) -> None:
         prefixes = frozenset(prefix for outcome in outcomes for prefix in outcome.change.prefixes)

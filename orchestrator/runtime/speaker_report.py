@@ -8,7 +8,7 @@ What is said about BGP is written behind: writing takes milliseconds a Service, 
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from hashlib import sha256
 from typing import NoReturn
 
@@ -42,6 +42,7 @@ class SpeakerReport:
         self._sink = sink
         self._metrics = metrics
         self._declined: Counter[tuple[str, str]] = Counter()
+        self._statuses: dict[ObjectRef, metallb.ServiceL2Status | metallb.ServiceBGPStatus] = {}
         self._behind: asyncio.Queue[tuple[Announced | None, Announced | None]] = asyncio.Queue()
 
     async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
@@ -63,6 +64,11 @@ class SpeakerReport:
             await asyncio.sleep(0)  # files are written without a pause, and the loop has more urgent things to do
             await quiet()
             await self._write(old, new)
+
+    async def restore(self, lost: Iterable[ObjectRef]) -> None:
+        """Write our statuses again that somebody removed while they are true."""
+        for ref in sorted(self._statuses.keys() & set(lost)):
+            await self._sink.write(self._statuses[ref])
 
     async def forget_leftovers(self, current: frozenset[tuple[ObjectKey, Protocol]], store: ObjectStore) -> None:
         """Remove status objects of this node that an earlier speaker left behind."""
@@ -121,11 +127,15 @@ class SpeakerReport:
     async def _write(self, old: Announced | None, new: Announced | None) -> None:
         """Bring the status object of one Service and protocol to what is announced now."""
         if new is not None:
-            await self._sink.write(self._status(new))
+            status = self._status(new)
+            self._statuses[ref_of(status)] = status
+            await self._sink.write(status)
             if old is None:
                 await self._sink.record(self._assigned(new))
         elif old is not None:
-            await self._sink.delete(ref_of(self._status(old)))
+            ref = ref_of(self._status(old))
+            self._statuses.pop(ref, None)
+            await self._sink.delete(ref)
 
     def _assigned(self, part: Announced) -> ObjectEvent:
         return ObjectEvent(

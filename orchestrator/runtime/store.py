@@ -31,12 +31,13 @@ _NAMESPACE_WIDE = frozenset({"Node", "Namespace"})
 
 @dataclass(slots=True)
 class Changes:
-    """What one batch of events touched."""
+    """What one batch of events touched; `lost_statuses` are ServiceL2Status and ServiceBGPStatus objects that went."""
 
     services: set[ObjectKey] = field(default_factory=set)
     configuration: bool = False
     speakers: bool = False
     last_good: bool = False
+    lost_statuses: set[ObjectRef] = field(default_factory=set)
 
 
 class ObjectStore:
@@ -133,8 +134,10 @@ class ObjectStore:
                 changes.speakers = True
             case "ServiceL2Status":
                 self.l2_statuses.pop(ref.key, None)
+                changes.lost_statuses.add(ref)
             case "ServiceBGPStatus":
                 self.bgp_statuses.pop(ref.key, None)
+                changes.lost_statuses.add(ref)
             case "ConfigMap":
                 self._last_good_changed(ref, None, changes)
             case _:

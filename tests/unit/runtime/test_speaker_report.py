@@ -1,0 +1,110 @@
+"""Statuses, events and metrics follow the plans, and only changes are written."""
+
+import asyncio
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, GroupPlan, Protocol
+from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
+from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.runtime.speaker_report import SpeakerReport, status_name
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.sources.interface import Upserted
+from orchestrator.sources.manifests.state import ManifestsSink
+
+NAMESPACE = "metallb-system"
+WEB = ObjectKey("shop", "web")
+LAYER2 = Announced(service=WEB, protocol=Protocol.LAYER2, addresses=(ip_address("192.0.2.1"),))
+BGP = Announced(service=WEB, protocol=Protocol.BGP, addresses=(ip_address("192.0.2.1"),), peers=("tor",))
+EMPTY = GroupPlan()
+EVENT = "events/shop/web.nodeAssigned.metallb-speaker.yaml"
+
+
+class Told:
+    """A report with its state folder, metrics and store."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.metrics = Metrics(SPEAKER_METRICS)
+        self.store = ObjectStore(NAMESPACE, "ferrule-last-good")
+        self.report = SpeakerReport("n1", NAMESPACE, ManifestsSink(state), self.metrics)
+
+    def files(self) -> set[str]:
+        return {str(path.relative_to(self.state)) for path in self.state.rglob("*.yaml")}
+
+    async def eventually(self, expected: set[str]) -> None:
+        """Let what is said about BGP be written behind, until the files are these."""
+
+        async def quiet() -> None:
+            await asyncio.sleep(0)
+
+        behind = asyncio.get_running_loop().create_task(self.report.write_behind(quiet))
+        async with asyncio.timeout(10):
+            while self.files() != expected:
+                await asyncio.sleep(0)
+        behind.cancel()
+
+    def exposed(self) -> str:
+        return generate_latest(self.metrics.registry).decode()
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    return Told(tmp_path)
+
+
+def status_file(protocol: str, node: str = "n1") -> str:
+    plural = "servicel2statuses" if protocol == "l2" else "servicebgpstatuses"
+    return f"{plural}/{NAMESPACE}/{status_name(protocol, WEB, node)}.yaml"
+
+
+async def test_announcement_has_status_event_and_metric(told: Told) -> None:
+    await told.report.group_changed(EMPTY, GroupPlan(announced=(BGP, LAYER2)), told.store)
+    await told.eventually({status_file("l2"), status_file("bgp"), EVENT})
+    assert 'metallb_speaker_announced{ip="192.0.2.1",node="n1",protocol="bgp",service="shop/web"} 1.0' in told.exposed()
+
+
+async def test_withdrawal_takes_status_and_metric_away(told: Told) -> None:
+    announced = GroupPlan(announced=(BGP,))
+    decline = Decline(service=WEB, protocol=Protocol.BGP, reason=DeclineReason.NO_ENDPOINTS)
+    await told.report.group_changed(EMPTY, announced, told.store)
+    await told.eventually({status_file("bgp"), EVENT})
+    await told.report.group_changed(announced, GroupPlan(declined=(decline,)), told.store)
+    await told.eventually({EVENT})
+    assert "metallb_speaker_announced{" not in told.exposed()
+    assert 'ferrule_services_declined{protocol="bgp",reason="noEndpoints"} 1.0' in told.exposed()
+
+
+async def test_event_is_not_repeated_without_a_change(told: Told) -> None:
+    plan = GroupPlan(announced=(LAYER2,))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.group_changed(plan, plan, told.store)
+    (event,) = (told.state / "events" / "shop").glob("*.yaml")
+    assert "count: 1" in event.read_text()
+
+
+async def test_new_owner_removes_the_status_of_the_old_one(told: Told) -> None:
+    old = SpeakerReport("n2", NAMESPACE, ManifestsSink(told.state), Metrics(SPEAKER_METRICS))
+    await old.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    spec = SpeakerStateSpec(node="n2")
+    told.store.apply([Upserted(SpeakerState(metadata=ObjectMeta(name="n2"), spec=spec))])
+    told.store.l2_statuses[ObjectKey(NAMESPACE, status_name("l2", WEB, "n2"))] = old._status(LAYER2)  # type: ignore[assignment]  # of layer 2 it is one
+    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    assert status_file("l2", "n2") not in told.files()
+    assert status_file("l2") in told.files()
+
+
+async def test_status_that_somebody_removed_is_written_again_while_it_is_true(told: Told) -> None:
+    plan = GroupPlan(announced=(LAYER2,))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    lost = ObjectRef("ServiceL2Status", NAMESPACE, status_name("l2", WEB, "n1"))
+    (told.state / status_file("l2")).unlink()
+    await told.report.restore([lost])
+    assert status_file("l2") in told.files()
+    await told.report.group_changed(plan, EMPTY, told.store)
+    await told.report.restore([lost])
+    assert status_file("l2") not in told.files()
