@@ -11,7 +11,11 @@ from orchestrator.settings import FRR_DAEMON_FOLDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """`load` are the load averages of 1, 5 and 15 minutes before the first benchmark."""
+    """Hardware, versions, and what else moves the figures.
+
+    `run_filesystem` is what the lab's files lie on: tmpfs on a node, but ext4 costs milliseconds for each file that is
+    replaced. `load` are the averages of 1, 5 and 15 minutes before the first benchmark.
+    """
 
     cpu: str
     cores: int
@@ -20,6 +24,7 @@ class Machine:
     python: str
     frr: str
     commit: str
+    run_filesystem: str
     load: tuple[float, float, float]
 
 
@@ -33,6 +38,7 @@ def this_machine() -> Machine:
         python=platform.python_version(),
         frr=_first_line([str(FRR_DAEMON_FOLDER / "bgpd"), "--version"]).removeprefix("bgpd version "),
         commit=_first_line(["git", "describe", "--always", "--dirty"]),
+        run_filesystem=_filesystem_of("/run/ferrule-lab"),
         load=os.getloadavg(),
     )
 
@@ -40,6 +46,13 @@ def this_machine() -> Machine:
 def _field(path: str, name: str) -> str:
     lines = Path(path).read_text().splitlines()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "0")
+
+
+def _filesystem_of(path: str) -> str:
+    """Return the type of the mount that a path lies on: the longest mount point that it starts with."""
+    mounts = (line.split()[1:3] for line in Path("/proc/mounts").read_text().splitlines())
+    fitting = [(len(point), kind) for point, kind in mounts if Path(path).is_relative_to(point)]
+    return max(fitting)[1]
 
 
 def _first_line(argv: list[str]) -> str:

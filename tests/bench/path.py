@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,6 +120,9 @@ def running_path(services: int) -> Iterator[RunningPath]:
         path.start_speaker()
         path.start_controller()
         yield path
+    except Exception:
+        _show_logs(lab)
+        raise
     finally:
         lab.down()
 
@@ -132,3 +136,9 @@ def _used_s(pids: list[int], during_s: float = 1.0) -> float:
 def _is_zombie(pid: int) -> bool:
     """The lab's runner has not fetched the status of its child yet."""
     return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+
+
+def _show_logs(lab: Lab, lines: int = 10) -> None:
+    """Print the end of every process' log: the lab will be gone."""
+    for path in sorted(lab.folder.logs.glob("*.log")):
+        print(f"--- {path.name}", *path.read_text().splitlines()[-lines:], sep="\n", file=sys.stderr)

@@ -76,7 +76,7 @@ def _converge_all(scope: Scope) -> Row:
         outcomes = {converge(service, ledger, Rules()).outcome for service in services}
         assert outcomes == {Outcome.ASSIGNED}
 
-    samples = [_cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(10))]
+    samples = [_cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(5))]
     return row_of("10 000 Services converged from nothing, per 1000", samples, "ms", budget=PER_THOUSAND_BUDGET)
 
 
@@ -154,7 +154,7 @@ def _endpoints(number: int, *, ready: bool) -> EndpointSlice:
 
 
 def _plan_all(scope: Scope) -> Iterator[Row]:
-    rounds = [_Round(_Node()) for _ in range(scope.times(10))]
+    rounds = [_Round(_Node()) for _ in range(scope.times(5))]
     yield row_of("10 000 Services planned from nothing", [each.first for each in rounds], "ms")
     yield row_of("10 000 Services planned again", [each.again for each in rounds], "ms")
     yield row_of("10 000 prefixes rendered from nothing", [each.render for each in rounds], "ms")

@@ -59,5 +59,6 @@ def _lines(machine: Machine) -> tuple[str, ...]:
     load = " ".join(f"{value:.2f}" for value in machine.load)
     return (
         f"{machine.cpu}, {machine.cores} cores, {machine.memory_mib} MiB, Linux {machine.kernel}",
-        f"Python {machine.python}, FRR {machine.frr}, commit {machine.commit}, load before {load}",
+        f"Python {machine.python}, FRR {machine.frr}, commit {machine.commit}",
+        f"/run on {machine.run_filesystem}, load before {load}",
     )

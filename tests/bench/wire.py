@@ -18,7 +18,7 @@ from tests.bench.path import NODE, RunningPath, running_path
 from tests.bench.rows import Row, Scope, row_of
 
 SIZES = (10, 1000, 5000)
-TOGGLES = 50
+TOGGLES = 40
 CREATED = 20
 LIMIT_S = 20.0
 TOGGLED = "toggled"
