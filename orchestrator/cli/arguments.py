@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TypedDict
 
 from orchestrator.settings import DEFAULT_NAMESPACE, HEALTH_PORT, METRICS_PORT, environment
 
@@ -56,6 +57,31 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
         type=port,
         default=HEALTH_PORT,
         help="port of /healthz and /readyz, 0 is off (default: %(default)s)",
+    )
+
+
+class ProcessFields(TypedDict):
+    """The fields of settings.ProcessSettings."""
+
+    source: Path
+    state: Path
+    namespace: str
+    load_balancer_class: str
+    log_level: str
+    metrics_port: int
+    health_port: int
+
+
+def process_fields(arguments: argparse.Namespace) -> ProcessFields:
+    """Return what `add_process_arguments` asked for."""
+    return ProcessFields(
+        source=arguments.source,
+        state=arguments.state,
+        namespace=arguments.namespace,
+        load_balancer_class=arguments.lb_class,
+        log_level=arguments.log_level,
+        metrics_port=arguments.port,
+        health_port=arguments.health_probe_port,
     )
 
 

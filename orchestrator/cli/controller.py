@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from orchestrator.cli.arguments import add_process_arguments, seconds
+from orchestrator.cli.arguments import add_process_arguments, process_fields, seconds
 from orchestrator.settings import ControllerSettings
 
 
@@ -24,13 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     logs.configure(arguments.log_level)
     settings = ControllerSettings(
-        source=arguments.source,
-        state=arguments.state,
-        namespace=arguments.namespace,
-        load_balancer_class=arguments.lb_class,
-        log_level=arguments.log_level,
-        metrics_port=arguments.port,
-        health_port=arguments.health_probe_port,
+        **process_fields(arguments),
         removed_pool_hold_s=arguments.removed_pool_hold,
     )
     return asyncio.run(controller.run(settings))

@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port
+from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields
 from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings
 
 
@@ -36,13 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     logs.configure(arguments.log_level)
     settings = SpeakerSettings(
-        source=arguments.source,
-        state=arguments.state,
-        namespace=arguments.namespace,
-        load_balancer_class=arguments.lb_class,
-        log_level=arguments.log_level,
-        metrics_port=arguments.port,
-        health_port=arguments.health_probe_port,
+        **process_fields(arguments),
         node=arguments.node,
         run=RunFolder(arguments.run),
         ignore_exclude_label=arguments.ignore_exclude_lb,

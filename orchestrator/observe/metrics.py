@@ -206,9 +206,7 @@ class Metrics:
         return family.labels(**labels) if labels else family
 
 
-_BOTH = (Name.UPDATES, Name.UPDATE_ERRORS, Name.CONFIG_LOADED, Name.CONFIG_STALE, Name.PROBLEMS)
-CONTROLLER_METRICS: tuple[Name, ...] = (
-    *_BOTH,
+POOL_METRICS = (
     Name.ADDRESSES,
     Name.ADDRESSES_IPV4,
     Name.ADDRESSES_IPV6,
@@ -216,6 +214,12 @@ CONTROLLER_METRICS: tuple[Name, ...] = (
     Name.IN_USE_IPV4,
     Name.IN_USE_IPV6,
     Name.SERVICES_ALLOCATED,
+)
+"""What the allocator says of each pool."""
+_BOTH = (Name.UPDATES, Name.UPDATE_ERRORS, Name.CONFIG_LOADED, Name.CONFIG_STALE, Name.PROBLEMS)
+CONTROLLER_METRICS: tuple[Name, ...] = (
+    *_BOTH,
+    *POOL_METRICS,
     Name.PENDING,
 )
 SPEAKER_METRICS: tuple[Name, ...] = tuple(name for name in Name if name in _BOTH or name not in CONTROLLER_METRICS)

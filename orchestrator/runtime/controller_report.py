@@ -17,7 +17,7 @@ from orchestrator.decide.allocation import AllocationRefusal
 from orchestrator.decide.convergence import ServiceEvent
 from orchestrator.decide.ledger import Ledger, Usage
 from orchestrator.net.addresses import IpFamily
-from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.observe.metrics import POOL_METRICS, Metrics, Name
 from orchestrator.resources.core import Secret
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem, Severity
 from orchestrator.resources.metallb import ConfigurationState, IPAddressPool, IPAddressPoolStatus
@@ -119,28 +119,21 @@ class ControllerReport:
         self._events.pop(key, None)
 
     def _expose(self, used: Mapping[str, tuple[Usage, Usage]], services: Mapping[str, int]) -> None:
-        by_name: dict[Name, dict[tuple[str, ...], float]] = {}
+        series: dict[Name, dict[tuple[str, ...], float]] = {name: {} for name in POOL_METRICS}
         for pool, (ipv4, ipv6) in used.items():
-            for name, value in (
-                (Name.ADDRESSES, ipv4.capacity + ipv6.capacity),
-                (Name.ADDRESSES_IPV4, ipv4.capacity),
-                (Name.ADDRESSES_IPV6, ipv6.capacity),
-                (Name.IN_USE, ipv4.assigned + ipv6.assigned),
-                (Name.IN_USE_IPV4, ipv4.assigned),
-                (Name.IN_USE_IPV6, ipv6.assigned),
-                (Name.SERVICES_ALLOCATED, services.get(pool, 0)),
-            ):
-                by_name.setdefault(name, {})[(pool,)] = float(value)
-        for name in (
-            Name.ADDRESSES,
-            Name.ADDRESSES_IPV4,
-            Name.ADDRESSES_IPV6,
-            Name.IN_USE,
-            Name.IN_USE_IPV4,
-            Name.IN_USE_IPV6,
-            Name.SERVICES_ALLOCATED,
-        ):
-            self._metrics.replace(name, by_name.get(name, {}))
+            values = (
+                ipv4.capacity + ipv6.capacity,
+                ipv4.capacity,
+                ipv6.capacity,
+                ipv4.assigned + ipv6.assigned,
+                ipv4.assigned,
+                ipv6.assigned,
+                services.get(pool, 0),
+            )
+            for name, value in zip(POOL_METRICS, values, strict=True):
+                series[name][(pool,)] = float(value)
+        for name, of_pools in series.items():
+            self._metrics.replace(name, of_pools)
 
 
 def _now() -> str:

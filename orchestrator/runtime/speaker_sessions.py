@@ -1,51 +1,33 @@
 """Metrics about what others run for the speaker: bgpd's sessions (contract 6.4, 6.5) and the supervisor's children."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from orchestrator.apply.frr_sessions import BgpSession
 from orchestrator.fsm.supervision import Phase
 from orchestrator.fsm.supervisor_api import ChildReport
 from orchestrator.observe.metrics import Metrics, Name
 
+SESSION_METRICS: Mapping[Name, Callable[[BgpSession], float]] = {
+    Name.BGP_UP: lambda session: session.established,
+    Name.BGP_PREFIXES: lambda session: session.prefixes_sent,
+    Name.BGP_UPDATES: lambda session: session.messages.updates_sent,
+    Name.BGP_UPDATES_RECEIVED: lambda session: session.messages.updates_received,
+    Name.BGP_OPENS_SENT: lambda session: session.messages.opens_sent,
+    Name.BGP_OPENS_RECEIVED: lambda session: session.messages.opens_received,
+    Name.BGP_NOTIFICATIONS: lambda session: session.messages.notifications_sent,
+    Name.BGP_KEEPALIVES_SENT: lambda session: session.messages.keepalives_sent,
+    Name.BGP_KEEPALIVES_RECEIVED: lambda session: session.messages.keepalives_received,
+    Name.BGP_REFRESH_SENT: lambda session: session.messages.route_refresh_sent,
+    Name.BGP_SENT: lambda session: session.messages.total_sent,
+    Name.BGP_RECEIVED: lambda session: session.messages.total_received,
+}
+
 
 def expose_sessions(metrics: Metrics, sessions: Iterable[BgpSession]) -> None:
     """Replace all series about BGP sessions; the label `peer` is the neighbor's address or interface."""
-    series: dict[Name, dict[tuple[str, ...], float]] = {}
-    for session in sessions:
-        count = session.messages
-        for name, value in (
-            (Name.BGP_UP, float(session.established)),
-            (Name.BGP_PREFIXES, session.prefixes_sent),
-            (Name.BGP_UPDATES, count.updates_sent),
-            (Name.BGP_UPDATES_RECEIVED, count.updates_received),
-            (Name.BGP_OPENS_SENT, count.opens_sent),
-            (Name.BGP_OPENS_RECEIVED, count.opens_received),
-            (Name.BGP_NOTIFICATIONS, count.notifications_sent),
-            (Name.BGP_KEEPALIVES_SENT, count.keepalives_sent),
-            (Name.BGP_KEEPALIVES_RECEIVED, count.keepalives_received),
-            (Name.BGP_REFRESH_SENT, count.route_refresh_sent),
-            (Name.BGP_SENT, count.total_sent),
-            (Name.BGP_RECEIVED, count.total_received),
-        ):
-            series.setdefault(name, {})[(session.neighbor, session.vrf)] = float(value)
-    for name in SESSION_METRICS:
-        metrics.replace(name, series.get(name, {}))
-
-
-SESSION_METRICS = (
-    Name.BGP_UP,
-    Name.BGP_PREFIXES,
-    Name.BGP_UPDATES,
-    Name.BGP_UPDATES_RECEIVED,
-    Name.BGP_OPENS_SENT,
-    Name.BGP_OPENS_RECEIVED,
-    Name.BGP_NOTIFICATIONS,
-    Name.BGP_KEEPALIVES_SENT,
-    Name.BGP_KEEPALIVES_RECEIVED,
-    Name.BGP_REFRESH_SENT,
-    Name.BGP_SENT,
-    Name.BGP_RECEIVED,
-)
+    present = tuple(sessions)
+    for name, value_of in SESSION_METRICS.items():
+        metrics.replace(name, {(each.neighbor, each.vrf): float(value_of(each)) for each in present})
 
 
 def expose_children(metrics: Metrics, children: Iterable[ChildReport]) -> None:
