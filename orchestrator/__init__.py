@@ -46,7 +46,7 @@ The map. Data flows one way:
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
-        feed.py store.py last_good.py configuration_state.py planning.py offline.py
+        feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
         controller.py controller_report.py
         speaker.py speaker_configuration.py speaker_layer2.py speaker_bgp.py speaker_sessions.py speaker_report.py
         node_lock.py

@@ -31,6 +31,7 @@ from orchestrator.runtime.speaker_configuration import HEARTBEAT_SECRET, Speaker
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.runtime.tolerant_sink import TolerantSink
 from orchestrator.settings import SpeakerSettings
 from orchestrator.sources.interface import Sink
 from orchestrator.sources.manifests.folder import ManifestsSource
@@ -100,15 +101,15 @@ class Speaker:
             changes = self._store.apply(
                 [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
             )
-            reported = self._take_reports(batch)
+            relinked = self._take_reports(batch)
             if self._store.synced:
-                await self._cycle(changes, started, reported=reported)
+                await self._cycle(changes, started, relinked=relinked)
                 if any(isinstance(item, Recompute) for item in batch):
                     self._metrics.set(Name.PLAN_DIVERGENCE, self._planner.divergence())
 
     def _take_reports(self, batch: Iterable[object]) -> bool:
-        """Take in what the responder and the supervisor said; whether links or liveness changed."""
-        changed = False
+        """Take in what the responder and the supervisor said; whether the links changed."""
+        links = self._layer2.links
         for item in batch:
             match item:
                 case layer2.Connected():
@@ -116,20 +117,17 @@ class Speaker:
                 case layer2.Disconnected():
                     self._readiness.unmet("responder", f"no answer at {self._settings.run.responder_socket}")
                     self._layer2.took(item)
-                case responder_api.Liveness() | responder_api.Links():
-                    self._layer2.took(item)
-                    changed = True
                 case responder_api.TableRefused(reason=reason):
                     log.error("responder refused the table", reason=reason)
-                case responder_api.Counters() | responder_api.Released() | responder_api.TableApplied():
+                case responder_api.Liveness() | responder_api.Links() | responder_api.Counters():
                     self._layer2.took(item)
                 case supervisor.Disconnected() | supervisor_api.Children():
                     self._bgp.supervised(item)
                 case _:
                     pass
-        return changed
+        return self._layer2.links not in ((), links)
 
-    async def _cycle(self, changes: Changes, started: float, *, reported: bool) -> None:
+    async def _cycle(self, changes: Changes, started: float, *, relinked: bool) -> None:
         outcomes: list[Outcome] = []
         first = not self._started
         reconfigured = first or changes.configuration or changes.last_good
@@ -148,7 +146,7 @@ class Speaker:
         elif changes.services:
             outcomes.append(self._planner.services_changed(changes.services))
         self._layer2.update(self._planner.plan.layer2.values(), self._store.speakers, self._key)
-        self._plan_bgp(outcomes, started, reconfigured=reconfigured, reported=reported)
+        self._plan_bgp(outcomes, started, anew=reconfigured or relinked)
         await self._tell(outcomes, first=first)
         await self._report.restore(changes.lost_statuses)
         self._started = True
@@ -165,9 +163,9 @@ class Speaker:
             )
         self._key = key
 
-    def _plan_bgp(self, outcomes: list[Outcome], started: float, *, reconfigured: bool, reported: bool) -> None:
+    def _plan_bgp(self, outcomes: list[Outcome], started: float, *, anew: bool) -> None:
         prefixes = frozenset(prefix for outcome in outcomes for prefix in outcome.change.prefixes)
-        if reconfigured or reported:
+        if anew:
             self._bgp.reconfigure(self._planner.config, self._planner.plan, self._layer2.links, started)
         elif prefixes:
             self._bgp.change(self._planner.plan, prefixes, started)
@@ -247,8 +245,7 @@ async def run(settings: SpeakerSettings) -> int:
     unserved = {
         port: address for port, address in pages.items() if port and not _served(address, port, metrics, readiness)
     }
-    speaker = Speaker(settings, ManifestsSink(settings.state), metrics, readiness)
-    speaker.feed.stop_on_signals()
+    speaker = Speaker(settings, TolerantSink(ManifestsSink(settings.state), metrics), metrics, readiness)
     log.info("speaker started", node=settings.node, source=str(settings.source), state=str(settings.state))
 
     def waiting() -> None:
@@ -260,6 +257,7 @@ async def run(settings: SpeakerSettings) -> int:
         for port, address in unserved.items():
             serve(address, port, metrics, readiness)
         readiness.met("node lock")
+        speaker.feed.stop_on_signals()  # a speaker that waits holds nothing: a signal just ends it
         await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace))
     log.info("speaker stopped", node=settings.node)
     return 0

@@ -49,17 +49,15 @@ class Layer2:
         unknown = {peer.node for peer in self._peers(speakers)} - self._liveness.states.keys()
         return frozenset(willing & (unknown | {*self._liveness.alive}))
 
-    def took(self, event: ResponderEvent) -> bool:
-        """Take in what the responder reported; whether the candidates may have changed."""
+    def took(self, event: ResponderEvent) -> None:
+        """Take in what the responder reported."""
         match event:
             case Liveness():
-                changed = self._liveness is None or event.alive != self._liveness.alive
                 self._liveness = event
                 states: dict[tuple[str, ...], float] = {
                     (node,): float(state is NodeState.UP) for node, state in event.states.items()
                 }
                 self._metrics.replace(Name.ALIVE, states)
-                return changed
             case Links(interfaces):
                 self.links = interfaces
             case Counters():
@@ -68,7 +66,6 @@ class Layer2:
                 self.links = ()
             case _:
                 pass
-        return False
 
     def update(
         self, entries: Iterable[Layer2Address], speakers: Mapping[NodeName, SpeakerState], key: SecretText
