@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def problems_of(manifests: ManifestSet, namespace: str) -> tuple[Problem, ...]:
     """Return every problem once: of the files, of each object, of all objects together; by file and line."""
-    resolved = resolve(manifests.snapshot(namespace), {})
+    resolved = resolve(manifests.snapshot_if_mended(namespace), {})
     found = dict.fromkeys((*manifests.all_problems, *manifests.located(resolved.problems)))
     return tuple(sorted(found, key=_order))
 
@@ -64,11 +64,13 @@ def _order(problem: Problem) -> tuple[str, int, str, str]:
 
 def _counts(manifests: ManifestSet, problems: Sequence[Problem]) -> str:
     severities = Counter(problem.severity for problem in problems)
-    objects = len(manifests.objects) + len(manifests.unusable)
-    return (
-        f"{objects} objects read, {manifests.ignored} of other kinds left aside: "
-        f"{severities[Severity.ERROR]} errors, {severities[Severity.WARNING]} warnings"
-    )
+    read = _counted(len(manifests.objects) + len(manifests.unusable), "object")
+    errors, warnings = (_counted(severities[each], each.value) for each in (Severity.ERROR, Severity.WARNING))
+    return f"{read} read, {manifests.ignored} of other kinds left aside: {errors}, {warnings}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _print_json(problems: Sequence[Problem]) -> None:

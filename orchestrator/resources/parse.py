@@ -48,10 +48,14 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """An object that cannot be used; an empty kind or name in `ref` means that the object does not say."""
+    """An object that cannot be used; an empty kind or name in `ref` means that the object does not say.
+
+    `almost` is what it would be without its unknown fields: `lint` judges that, too, so that all is said at once.
+    """
 
     ref: ObjectRef
     problems: tuple[Problem, ...]
+    almost: KubeObject | None = None
 
 
 Outcome = ParsedObject | Ignored | Refused
@@ -100,7 +104,7 @@ def _parse(raw: dict[str, object], kind: Kind, api_version: str, ref: ObjectRef)
     placed = _placed(_current(obj) if isinstance(obj, metallb.BGPPeerV1Beta1) else obj, ref)
     found = (*found, *_problems(ref, broken_rules(placed)))
     usable = all(problem.severity is Severity.WARNING for problem in found)
-    return ParsedObject(placed, found) if usable else Refused(ref, found)
+    return ParsedObject(placed, found) if usable else Refused(ref, found, placed)
 
 
 def _placed(obj: KubeStruct, ref: ObjectRef) -> KubeObject:

@@ -23,7 +23,7 @@ from orchestrator.net.link import MacAddress
 from orchestrator.packet import arp
 
 FRAMES_PER_WAKE_UP = 64
-ANNOUNCEMENTS_PER_WAKE_UP = 256
+ANNOUNCEMENTS_PER_WAKE_UP = 32
 
 log = structlog.get_logger()
 

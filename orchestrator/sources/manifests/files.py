@@ -127,7 +127,7 @@ def _located_objects(text: str, name: str, objects: tuple[FileObject, ...]) -> t
 def _located(part: FileObject, name: str, lines: Lines) -> ParsedObject | Refused:
     problems = tuple(locate(part.outcome.problems, part, name, lines))
     if isinstance(part.outcome, Refused):
-        return Refused(part.ref, problems)
+        return replace(part.outcome, ref=part.ref, problems=problems)
     return ParsedObject(part.outcome.obj, problems)
 
 

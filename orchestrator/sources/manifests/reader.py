@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectRef, Problem
-from orchestrator.resources.parse import ParsedObject
+from orchestrator.resources.parse import ParsedObject, Refused
 from orchestrator.resources.snapshot import ClusterSnapshot, snapshot_of
 from orchestrator.sources.interface import Upserted
 from orchestrator.sources.manifests.claims import Claims
@@ -45,6 +45,14 @@ class ManifestSet:
         """Return what `resolve` looks at; `namespace` is the one of the installation."""
         objects: Iterable[KubeObject] = (event.obj for event in self.objects)
         return snapshot_of(objects, self.unusable, namespace, incomplete=self.incomplete)
+
+    def snapshot_if_mended(self, namespace: str) -> ClusterSnapshot:
+        """Return the same with the objects that are refused for unknown fields only, as if these were removed."""
+        refused = (part.outcome for part in self.parts.values() if isinstance(part.outcome, Refused))
+        almost = {outcome.ref: outcome.almost for outcome in refused if outcome.almost is not None}
+        unusable = {ref: problems for ref, problems in self.unusable.items() if ref not in almost}
+        objects = (*(event.obj for event in self.objects), *almost.values())
+        return snapshot_of(objects, unusable, namespace, incomplete=self.incomplete)
 
     def located(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """Return problems that were found later with the file and line of their fields, where the object is known."""

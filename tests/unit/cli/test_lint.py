@@ -80,7 +80,7 @@ def test_manifests_without_problems_exit_zero(tmp_path: Path, capsys: pytest.Cap
     assert run(str(tmp_path)) == 0
     output = capsys.readouterr()
     assert output.out == ""
-    assert output.err == "1 objects read, 0 of other kinds left aside: 0 errors, 0 warnings\n"
+    assert output.err == "1 object read, 0 of other kinds left aside: 0 errors, 0 warnings\n"
 
 
 def test_objects_of_another_namespace_are_not_configuration(faulty: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,3 +95,14 @@ def test_control_characters_do_not_reach_the_terminal(tmp_path: Path, capsys: py
     output = capsys.readouterr().out
     assert "\x1b" not in output
     assert output.count("\n") == 1
+
+
+def test_unknown_field_does_not_hide_the_other_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peer = tmp_path / "peer.yaml"
+    peer.write_text(
+        "apiVersion: metallb.io/v1beta2\nkind: BGPPeer\nmetadata: {name: tor, namespace: metallb-system}\n"
+        "spec:\n  myASN: 64512\n  peerASN: 64513\n  peerAddress: 10.0.0.1\n  holdTime: 2s\n  nodeSelector: []\n"
+    )
+    assert run(str(peer)) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" ")[4] for line in lines] == ["spec.holdTime:", "spec.nodeSelector:"]
