@@ -24,6 +24,7 @@ from orchestrator.packet import arp
 
 FRAMES_PER_WAKE_UP = 64
 ANNOUNCEMENTS_PER_WAKE_UP = 32
+"""1.5 ms of work, for which requests wait."""
 
 log = structlog.get_logger()
 
