@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.lab import layout, objects, probes, router
+from orchestrator.lab import layout, objects, probes, processes, router
 from orchestrator.lab.topology import Lab
 from tests.support import running_lab
-from tests.support.running_lab import HOPS, NODES, address_of, flaps, wait
+from tests.support.running_lab import HOPS, NODES, address_of, flaps, kill, wait
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -64,6 +64,26 @@ def test_broken_peer_is_reported_and_changes_nothing(lab: Lab) -> None:
     assert flaps(lab) == sessions
     path.unlink()
     wait(lambda: not objects.configuration_errors(lab), "the end of the report")
+
+
+def test_peer_whose_secret_is_missing_keeps_its_session(lab: Lab) -> None:
+    sessions, address = flaps(lab), address_of(lab, "web")
+    good = (lab.folder.manifests / "peers.yaml").read_text()
+    lab.write_manifest("peers.yaml", good.replace("bfdProfile:", "passwordSecret: {name: gone}\n  bfdProfile:"))
+    speakers = {f"speaker-{node}" for node in NODES}
+    wait(lambda: speakers <= objects.configuration_errors(lab).keys(), "the report of the missing Secret")
+    kill(lab, "speaker-node-a")
+    processes.start_speaker(lab, "node-a")
+    wait(lambda: running_lab.http_get(lab, "node-a", 17472, "/readyz")[0] == 200, "the new speaker to be ready")
+    news = lab.drop("later/news.yaml")
+    wait(lambda: router.next_hops(lab, address_of(lab, "news")) == HOPS, "a new route over the kept sessions")
+    assert router.next_hops(lab, address) == HOPS
+    assert flaps(lab) == sessions
+    lab.write_manifest("peers.yaml", good)
+    wait(lambda: not objects.configuration_errors(lab), "the end of the report")
+    news.unlink()
+    wait(lambda: objects.address_of(lab, "news") is None, "the end of news")
+    assert flaps(lab) == sessions
 
 
 def test_unreadable_file_takes_nothing_away(lab: Lab) -> None:
