@@ -32,6 +32,8 @@ from orchestrator.sources.manifests.state import ManifestsSink
 
 log = structlog.get_logger()
 
+UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus", "ServiceL2Status", "SpeakerState")
+"""States that tell the controller nothing."""
 RETRY_S = 1.0
 """How soon a Service whose status could not be written is tried again."""
 
@@ -193,7 +195,7 @@ async def run(settings: ControllerSettings) -> int:
             serve("0.0.0.0", port, metrics, readiness)
     controller = Controller(settings, ManifestsSink(settings.state), metrics, readiness)
     controller.feed.stop_on_signals()
-    source = ManifestsSource(settings.source, settings.state, settings.namespace)
+    source = ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD)
     log.info("controller started", source=str(settings.source), state=str(settings.state))
     async with asyncio.TaskGroup() as tasks:
         pump = tasks.create_task(controller.feed.pump(source))

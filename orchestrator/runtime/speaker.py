@@ -40,6 +40,8 @@ from orchestrator.version import __version__
 
 log = structlog.get_logger()
 
+UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus")
+"""States that tell a speaker nothing."""
 HANDOVER_LIMIT_S = 1.5
 """The responder gives up waiting for a new owner after 1 s (design: make before break)."""
 
@@ -177,9 +179,7 @@ class Speaker:
                 await self._report.group_changed(before, after, self._store)
                 changed += 1
         if first:
-            plans = self._planner.group_plans.values()
-            current = frozenset((part.service, part.protocol) for plan in plans for part in plan.announced)
-            await self._report.forget_leftovers(current, self._store)
+            await self._report.forget_leftovers(self._planner.group_plans.values())
         if changed:
             plan = self._planner.plan
             log.info("planned", groups=changed, prefixes=len(plan.routes), addresses=len(plan.layer2))
@@ -258,7 +258,7 @@ async def run(settings: SpeakerSettings) -> int:
             serve(address, port, metrics, readiness)
         readiness.met("node lock")
         speaker.feed.stop_on_signals()  # a speaker that waits holds nothing: a signal just ends it
-        await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace))
+        await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD))
     log.info("speaker stopped", node=settings.node)
     return 0
 

@@ -30,7 +30,13 @@ EMPTY = GroupPlan()
 
 def status_name(prefix: str, service: ObjectKey, node: str) -> str:
     """Return the name of the status object of a Service on a node; `prefix` is `l2` or `bgp` (contract 1.8, 1.9)."""
-    return f"{prefix}-{sha256(f'{service}@{node}'.encode()).hexdigest()[:12]}"
+    return f"{prefix}-{node}-{sha256(f'{service}@{node}'.encode()).hexdigest()[:12]}"
+
+
+def is_of_node(name: str, prefix: str, node: str) -> bool:
+    """Whether `status_name` made this name for a Service on the node."""
+    start = f"{prefix}-{node}-"
+    return name.startswith(start) and "-" not in name.removeprefix(start)
 
 
 class SpeakerReport:
@@ -70,17 +76,14 @@ class SpeakerReport:
         for ref in sorted(self._statuses.keys() & set(lost)):
             await self._sink.write(self._statuses[ref])
 
-    async def forget_leftovers(self, current: frozenset[tuple[ObjectKey, Protocol]], store: ObjectStore) -> None:
-        """Remove status objects of this node that an earlier speaker left behind."""
-        held: list[metallb.ServiceL2Status | metallb.ServiceBGPStatus] = [
-            *store.l2_statuses.values(),
-            *store.bgp_statuses.values(),
-        ]
-        for obj in held:
-            protocol = Protocol.LAYER2 if isinstance(obj, metallb.ServiceL2Status) else Protocol.BGP
-            service = ObjectKey(obj.status.service_namespace, obj.status.service_name)
-            if obj.status.node == self._node and (service, protocol) not in current:
-                await self._sink.delete(ref_of(obj))
+    async def forget_leftovers(self, plans: Iterable[GroupPlan]) -> None:
+        """Remove status objects of this node that an earlier speaker left behind, except those that `plans` make true."""
+        true = {ref_of(self._status(part)) for plan in plans for part in plan.announced}
+        for prefix, kind in (("l2", "ServiceL2Status"), ("bgp", "ServiceBGPStatus")):
+            for name in sorted(await self._sink.names(kind, self._namespace)):
+                ref = ObjectRef(kind, self._namespace, name)
+                if is_of_node(name, prefix, self._node) and ref not in true:
+                    await self._sink.delete(ref)
 
     def _log(self, before: GroupPlan, after: GroupPlan) -> None:
         """One line per Service and protocol that changed; the words are MetalLB's (contract 4.1, 8.1)."""

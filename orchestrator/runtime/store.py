@@ -31,7 +31,7 @@ _NAMESPACE_WIDE = frozenset({"Node", "Namespace"})
 
 @dataclass(slots=True)
 class Changes:
-    """What one batch of events touched; `lost_statuses` are ServiceL2Status and ServiceBGPStatus objects that went."""
+    """What one batch of events touched; `lost_statuses` are ServiceL2Status objects that went."""
 
     services: set[ObjectKey] = field(default_factory=set)
     configuration: bool = False
@@ -49,7 +49,6 @@ class ObjectStore:
         self._service_of: dict[ObjectKey, ObjectKey] = {}
         self.speakers: dict[str, extensions.SpeakerState] = {}
         self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
-        self.bgp_statuses: dict[ObjectKey, metallb.ServiceBGPStatus] = {}
         self.last_good: core.ConfigMap | None = None
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.warnings: dict[ObjectRef, tuple[Problem, ...]] = {}
@@ -111,8 +110,6 @@ class ObjectStore:
                 changes.speakers = True
             case metallb.ServiceL2Status():
                 self.l2_statuses[ref.key] = obj
-            case metallb.ServiceBGPStatus():
-                self.bgp_statuses[ref.key] = obj
             case core.ConfigMap():
                 self._last_good_changed(ref, obj, changes)
             case _:
@@ -134,9 +131,6 @@ class ObjectStore:
                 changes.speakers = True
             case "ServiceL2Status":
                 self.l2_statuses.pop(ref.key, None)
-                changes.lost_statuses.add(ref)
-            case "ServiceBGPStatus":
-                self.bgp_statuses.pop(ref.key, None)
                 changes.lost_statuses.add(ref)
             case "ConfigMap":
                 self._last_good_changed(ref, None, changes)

@@ -34,6 +34,13 @@ class TolerantSink:
     async def delete(self, ref: ObjectRef) -> None:
         await self._try(self._sink.delete(ref), ref)
 
+    async def names(self, kind: str, namespace: str) -> frozenset[str]:
+        try:
+            return await self._sink.names(kind, namespace)
+        except OSError as error:
+            log.error("not listed", kind=kind, reason=str(error))
+            return frozenset()
+
     async def record(self, event: ObjectEvent) -> None:
         await self._try(self._sink.record(event), event.ref)
 

@@ -97,6 +97,10 @@ class Sink(Protocol):
         """Remove an object that is ours; absent is fine."""
         ...
 
+    async def names(self, kind: str, namespace: str) -> frozenset[str]:
+        """Return the names of the objects of a kind of ours: what an earlier process may have left behind."""
+        ...
+
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises its count."""
         ...

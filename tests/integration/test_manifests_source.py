@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -112,10 +112,10 @@ def ref_of_event(event: SourceEvent) -> ObjectRef | None:
 
 
 @asynccontextmanager
-async def watching(tmp_path: Path) -> AsyncIterator[Watcher]:
+async def watching(tmp_path: Path, unread: Iterable[str] = ()) -> AsyncIterator[Watcher]:
     folder = tmp_path / "manifests"
     folder.mkdir(exist_ok=True)
-    async with aclosing(ManifestsSource(folder, tmp_path / "state", NAMESPACE).watch()) as stream:
+    async with aclosing(ManifestsSource(folder, tmp_path / "state", NAMESPACE, unread).watch()) as stream:
         watcher = Watcher(folder, stream)
         await watcher.next()
         yield watcher
@@ -465,6 +465,15 @@ async def test_objects_of_ours_are_delivered_from_the_state(tmp_path: Path) -> N
         await sink.delete(ref)
         assert await watcher.next() == [Removed(ref)]
         await sink.delete(ref)
+
+
+async def test_states_of_unread_kinds_are_left_alone_and_listed_by_name(tmp_path: Path) -> None:
+    sink = ManifestsSink(tmp_path / "state")
+    async with watching(tmp_path, unread=["ConfigurationState"]) as watcher:
+        await sink.write(metallb.ConfigurationState(metadata=ObjectMeta(name="controller", namespace=NAMESPACE)))
+        await watcher.settle()
+        assert watcher.last(ObjectRef("ConfigurationState", NAMESPACE, "controller")) is None
+        assert await sink.names("ConfigurationState", NAMESPACE) == {"controller"}
 
 
 async def test_pool_status_is_laid_over_its_manifest(tmp_path: Path) -> None:

@@ -21,10 +21,14 @@ from orchestrator.sources.manifests.view import View
 
 
 class ManifestsSource:
-    """Implements Source. `folder` is what people write, `state` what ManifestsSink writes."""
+    """Implements Source. `folder` is what people write, `state` what ManifestsSink writes.
 
-    def __init__(self, folder: Path, state: Path, namespace: str) -> None:
+    States of the kinds in `unread` are left alone: a speaker need not parse what it, or others, wrote for people.
+    """
+
+    def __init__(self, folder: Path, state: Path, namespace: str, unread: Iterable[str] = ()) -> None:
         self._folder = folder.absolute()
+        self._unread = tuple(unread)
         self._state = StateFolder(state.absolute())
         self._namespace = namespace
 
@@ -34,7 +38,9 @@ class ManifestsSource:
             raise StartupError(f"{self._folder} is not a folder; name the folder of the manifests")
         self._state.path.mkdir(parents=True, exist_ok=True)
         with closing(Notices()) as notices:
-            reader = _Reader(notices, self._folder, self._state, self._namespace)
+            excluded = frozenset({self._state.events, *map(self._state.folder, self._unread)})
+            states = Tree(self._state.path, excluded)
+            reader = _Reader(notices, Tree(self._folder, frozenset({self._state.path})), states, self._namespace)
             yield [*reader.update(Batch(names=True)), Synced()]
             while True:
                 if events := reader.update(await notices.next_batch(reader.covers)):
@@ -44,13 +50,13 @@ class ManifestsSource:
 class _Reader:
     """Reads what a batch says may have changed, and keeps the picture."""
 
-    def __init__(self, notices: Notices, folder: Path, state: StateFolder, namespace: str) -> None:
+    def __init__(self, notices: Notices, manifests: Tree, states: Tree, namespace: str) -> None:
         self._notices = notices
         self._namespace = namespace
         self._view = View()
         self._trees: tuple[tuple[Tree, Claims], ...] = (
-            (Tree(folder, frozenset({state.path})), self._view.manifests),
-            (Tree(state.path, frozenset({state.events})), self._view.states),
+            (manifests, self._view.manifests),
+            (states, self._view.states),
         )
         self._set_aside: set[Path] = set()
         self._listings: list[Listing] = []

@@ -37,9 +37,13 @@ class StateFolder:
     def events(self) -> Path:
         return self.path / "events"
 
+    def folder(self, kind: str) -> Path:
+        """Where the files of a kind are."""
+        return self.path / BY_NAME[kind].plural
+
     def file(self, ref: ObjectRef) -> Path:
         """The file of an object; names are valid object names."""
-        folder = self.path / BY_NAME[ref.kind].plural
+        folder = self.folder(ref.kind)
         return (folder / ref.namespace if ref.namespace else folder) / f"{_short(ref.name)}.yaml"
 
     def event_file(self, event: ObjectEvent) -> Path:
@@ -86,6 +90,11 @@ class ManifestsSink:
     async def delete(self, ref: ObjectRef) -> None:
         """Remove an object's file; absent is fine."""
         self._state.file(ref).unlink(missing_ok=True)
+
+    async def names(self, kind: str, namespace: str) -> frozenset[str]:
+        """Return the names of the files of a kind; a name that is too long for one is cut."""
+        folder = self._state.folder(kind) / namespace
+        return frozenset(path.stem for path in folder.glob("*.yaml"))
 
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises the count of its series."""

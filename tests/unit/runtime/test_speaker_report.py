@@ -108,3 +108,19 @@ async def test_status_that_somebody_removed_is_written_again_while_it_is_true(to
     await told.report.group_changed(plan, EMPTY, told.store)
     await told.report.restore([lost])
     assert status_file("l2") not in told.files()
+
+
+async def test_leftovers_of_an_earlier_speaker_go_those_of_others_stay(told: Told) -> None:
+    sink = ManifestsSink(told.state)
+    for node in ("n1", "n1-b"):
+        other = SpeakerReport(node, NAMESPACE, sink, Metrics(SPEAKER_METRICS))
+        await other.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    await told.report.forget_leftovers([])
+    assert told.files() == {status_file("l2", "n1-b"), EVENT}
+
+
+async def test_true_status_is_no_leftover(told: Told) -> None:
+    plan = GroupPlan(announced=(LAYER2,))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.forget_leftovers([plan])
+    assert status_file("l2") in told.files()
