@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Collection
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from orchestrator.net.addresses import IpAddress, IpFamily
 
@@ -18,14 +18,13 @@ class DatagramSocket:
 
     def __init__(self, family: IpFamily, port: int) -> None:
         """Raises OSError when the port is taken."""
-        opened = socket.socket(_FAMILIES[family], socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
+        with ExitStack() as undo:
+            opened = socket.socket(_FAMILIES[family], socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+            undo.callback(opened.close)
             if family is IpFamily.IPV6:
                 opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             opened.bind(("", port))
-        except BaseException:
-            opened.close()
-            raise
+            undo.pop_all()
         self._socket = opened
         self._port = port
 

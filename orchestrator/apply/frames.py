@@ -7,6 +7,7 @@ the socket is bound, so that no other frame slips in; our own frames are never s
 import ctypes
 import socket
 import struct
+from contextlib import ExitStack
 
 from orchestrator.packet.ethernet import TYPE_ARP
 
@@ -57,16 +58,15 @@ class ArpSocket:
 
     def __init__(self, index: int) -> None:
         """Raises OSError when the interface is gone."""
-        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
-        try:
+        with ExitStack() as undo:
+            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+            undo.callback(opened.close)
             _attach_filter(opened)
             _enlarge(opened, SO_RCVBUFFORCE, socket.SO_RCVBUF)
             _enlarge(opened, SO_SNDBUFFORCE, socket.SO_SNDBUF)
             opened.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
             opened.bind((socket.if_indextoname(index), TYPE_ARP))
-        except BaseException:
-            opened.close()
-            raise
+            undo.pop_all()
         self._socket = opened
 
     def fileno(self) -> int:

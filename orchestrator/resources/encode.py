@@ -17,4 +17,4 @@ def encode_object(obj: KubeObject) -> dict[str, object]:
 def _open_secret(value: object) -> str:
     if isinstance(value, SecretText):
         return value.open()
-    raise NotImplementedError(type(value).__name__)
+    raise TypeError(f"{type(value).__name__} has no place in an object")

@@ -66,9 +66,9 @@ class Planner:
         self._view = replace(self._view, alive=alive)
         return self._replan(group for group, plan in self._sum.groups.items() if _depends_on_alive(plan))
 
-    def divergence(self) -> int:
-        """Compute every group anew and return how many differ from what is kept; 0 is right."""
-        return sum(self._compute(group) != plan for group, plan in self._sum.groups.items())
+    def diverging(self, groups: Iterable[GroupId]) -> int:
+        """Compute these groups anew and return how many differ from what is kept; 0 is right."""
+        return sum(self._compute(group) != self._sum.groups.get(group) for group in groups)
 
     def _regroup(self, key: ObjectKey) -> tuple[GroupId, ...]:
         service = self._store.services.get(key)
