@@ -42,7 +42,7 @@ The map. Data flows one way:
         frr.py frr_daemon.py frr_sessions.py vty.py files.py drift.py
         layer2.py supervisor.py control.py frames.py datagrams.py links.py
     supervise/                               children by pid and start time; FRR's command lines; what is left behind
-        process.py output.py leftovers.py frr.py farewell.py
+        process.py output.py leftovers.py folder_lock.py frr.py farewell.py
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides

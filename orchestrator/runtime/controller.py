@@ -29,6 +29,7 @@ from orchestrator.settings import ControllerSettings
 from orchestrator.sources.interface import Sink
 from orchestrator.sources.manifests.folder import ManifestsSource
 from orchestrator.sources.manifests.state import ManifestsSink
+from orchestrator.supervise import folder_lock
 
 log = structlog.get_logger()
 
@@ -194,12 +195,14 @@ async def run(settings: ControllerSettings) -> int:
         if port:
             serve("0.0.0.0", port, metrics, readiness)
     controller = Controller(settings, ManifestsSink(settings.state), metrics, readiness)
-    controller.feed.stop_on_signals()
     source = ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD)
-    log.info("controller started", source=str(settings.source), state=str(settings.state))
-    async with asyncio.TaskGroup() as tasks:
-        pump = tasks.create_task(controller.feed.pump(source))
-        await controller.loop()
-        pump.cancel()
+    settings.state.mkdir(parents=True, exist_ok=True)
+    with folder_lock.hold(settings.state, "controller"):
+        controller.feed.stop_on_signals()
+        log.info("controller started", source=str(settings.source), state=str(settings.state))
+        async with asyncio.TaskGroup() as tasks:
+            pump = tasks.create_task(controller.feed.pump(source))
+            await controller.loop()
+            pump.cancel()
     log.info("controller stopped")
     return 0

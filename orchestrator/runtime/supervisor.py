@@ -27,7 +27,7 @@ from orchestrator.runtime.children import Children
 from orchestrator.runtime.farewell import Follow
 from orchestrator.runtime.supervisor_pages import Pages
 from orchestrator.settings import SupervisorSettings
-from orchestrator.supervise import frr, leftovers
+from orchestrator.supervise import folder_lock, frr, leftovers
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ DOCUMENT_RETRY_S = 1.0
 async def run(settings: SupervisorSettings) -> None:
     """Supervise until SIGTERM or SIGINT, then end everything in order. Raises StartupError."""
     frr.prepare_folder(settings.run.path)
-    with leftovers.exclusive(settings.run.path):
+    with folder_lock.hold(settings.run.path, "supervisor"):
         _clear(settings)
         pages = Pages(settings.http_port) if settings.http_port else None
         await Supervisor(settings, pages).run()

@@ -1,50 +1,22 @@
-"""What a supervisor leaves for its successor in the run folder: a lock, and a list of its children.
+"""What a supervisor leaves for its successor in the run folder: a list of its children.
 
 The daemons outlive a supervisor that was killed (they change their user, which drops PR_SET_PDEATHSIG; experiments 1).
 The successor ends those of the list whose pid still has the recorded start time, and touches nothing else.
 """
 
-import fcntl
 import os
 import select
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from orchestrator.errors import StartupError
 from orchestrator.supervise.process import Identity, start_time
 
 log = structlog.get_logger()
-
-LOCK = "supervisor.lock"
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the run folder; raises StartupError naming the supervisor that has it. A kill releases it."""
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
-        raise StartupError(
-            f"{folder} belongs to the supervisor with pid {holder}; end it, or use another --run"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
 
 def write_children(path: Path, children: Iterable[Identity]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import DaemonError, StartupError
-from orchestrator.supervise import leftovers
+from orchestrator.supervise import folder_lock, leftovers
 from orchestrator.supervise.process import LINE_LIMIT, ChildProcess, Identity, Output, start_time
 from tests.support.supervise import alive, until, wait_until
 
@@ -119,9 +119,9 @@ def test_unreadable_list_of_children_counts_as_empty(tmp_path: Path, text: str) 
 
 
 def test_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
-    with leftovers.exclusive(tmp_path):
-        second = leftovers.exclusive(tmp_path)
+    with folder_lock.hold(tmp_path, "supervisor"):
+        second = folder_lock.hold(tmp_path, "supervisor")
         with pytest.raises(StartupError, match=f"pid {os.getpid()};"):
             second.__enter__()
-    with leftovers.exclusive(tmp_path):
-        assert (tmp_path / leftovers.LOCK).read_text() == f"{os.getpid()}\n"
+    with folder_lock.hold(tmp_path, "supervisor"):
+        assert (tmp_path / "supervisor.lock").read_text() == f"{os.getpid()}\n"

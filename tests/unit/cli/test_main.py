@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import main as cli
+from orchestrator.supervise import folder_lock
 from orchestrator.version import __version__
 
 LAZY = ("asyncio", "jinja2", "msgspec", "prometheus_client", "pyroute2", "rich", "structlog", "yaml")
@@ -74,3 +75,11 @@ def test_closed_pipe_ends_quietly(tmp_path: Path) -> None:
         errors = child.stderr.read()
     assert "Traceback" not in errors
     assert child.returncode == 141
+
+
+def test_second_controller_of_a_state_folder_cannot_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quiet = ["--port", "0", "--health-probe-port", "0"]
+    with folder_lock.hold(tmp_path, "controller"):
+        status = cli.main(["controller", "--source", f"manifests:{tmp_path}", "--state", str(tmp_path), *quiet])
+    assert status == 4
+    assert f"ferrule controller: {tmp_path} belongs to the controller with pid" in capsys.readouterr().err
