@@ -20,7 +20,6 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.render.canonical import Line, parse
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
-from orchestrator.supervise.frr import clear_scratch
 
 PATIENCE_S = 20.0
 FRR_GID = grp.getgrnam("frr").gr_gid
@@ -33,7 +32,6 @@ class Daemons:
         self.namespace = namespace
         self.run = RunFolder(folder)
         self._children: dict[str, subprocess.Popen[str]] = {}
-        self._started: list[tuple[str, int]] = []
 
     def start(self, daemon: str, *flags: str) -> None:
         """Start; bgpd without zebra gets `-Z`. Use `ask` or an announcer to wait for it."""
@@ -49,12 +47,6 @@ class Daemons:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
-        self._started.append((daemon, self._children[daemon].pid))
-
-    def clear_scratch(self) -> None:
-        """Remove what FRR leaves in /var/tmp when it is killed; for when all are gone."""
-        for daemon, pid in self._started:
-            clear_scratch(daemon, pid)
 
     def log(self, daemon: str) -> Path:
         return self.run.path / f"{daemon}.log"
@@ -105,11 +97,8 @@ def namespace(role: str) -> Iterator[Namespace]:
 @contextmanager
 def daemons(role: str) -> Iterator[Daemons]:
     """An empty run folder in a namespace of its own."""
-    with run_folder() as folder:
-        with namespace(role) as made:
-            started = Daemons(made, folder)
-            yield started
-        started.clear_scratch()
+    with run_folder() as folder, namespace(role) as made:
+        yield Daemons(made, folder)
 
 
 @contextmanager
