@@ -1,5 +1,4 @@
-"""
-`python -m tests.bench [--only NAME ...] [--quick] [--json FILE]`: measure the budgets of design.md 9.
+"""`python -m tests.bench [--only NAME ...] [--quick] [--json FILE]`: measure the budgets of design.md 9.
 
 Figures are reported beside their budgets and never fail the run. Needs root: the path runs in network namespaces.
 """

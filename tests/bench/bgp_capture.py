@@ -1,5 +1,4 @@
-"""
-When a route went over the wire: BGP UPDATEs seen by an AF_PACKET socket, at the kernel's receive timestamps.
+"""When a route went over the wire: BGP UPDATEs seen by an AF_PACKET socket, at the kernel's receive timestamps.
 
 The parser takes each TCP segment for itself and looks for BGP's marker, so it neither reassembles nor needs to see the
 beginning of a session; a message that begins in one segment and ends in the next is not found. A change of one route

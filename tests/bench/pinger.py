@@ -1,5 +1,4 @@
-"""
-Asks by ARP and takes the time until the reply: just before `send` to the kernel's receive timestamp.
+"""Asks by ARP and takes the time until the reply: just before `send` to the kernel's receive timestamp.
 
 The number of a request stands in its sender address (10.0.0.0/8: the responder does not look at it), so replies find
 their requests in any order. One thread: at 10 000/s Python spends a third of its time on sending and receiving.

@@ -1,6 +1,4 @@
-"""
-The pure part, in this process: allocation, planning, rendering and difference at 10 000 Services. CPU time, no daemon.
-"""
+"""The pure part, in this process: allocation, planning, rendering and difference at 10 000 Services. CPU time, no daemon."""
 
 import gc
 import time

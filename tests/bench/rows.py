@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """
-    One line of the table. `figure` is the median of `n` samples or a single measurement; `p99` None: too few samples.
+    """One line of the table. `figure` is the median of `n` samples or a single measurement; `p99` None: too few samples.
 
     `budget` is design.md's words, empty if it names none. `note` says what the figure does not.
     """

@@ -1,5 +1,4 @@
-"""
-Change -> wire: from the rename of a manifest to the UPDATE about its Service, seen in the router's namespace.
+"""Change -> wire: from the rename of a manifest to the UPDATE about its Service, seen in the router's namespace.
 
 Everything is real: source, speaker, bgpd, session. The endpoint of one Service with externalTrafficPolicy Local comes
 and goes while the other Services lie in another file. For `created` the controller allocates the address on the way.

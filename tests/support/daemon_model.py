@@ -1,5 +1,4 @@
-"""
-A daemon's running configuration as a set of lines that commands change: a model of bgpd and bfdd.
+"""A daemon's running configuration as a set of lines that commands change: a model of bgpd and bfdd.
 
 It knows commands by their words only, none of `orchestrator.render.commands`, and refuses what would leak: the real
 bgpd is asked about the same commands in tests/integration/test_frr_difference.py.
