@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 
 import structlog
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from orchestrator.apply import layer2, supervisor
 from orchestrator.config.model import Config, NodeName
@@ -232,8 +233,8 @@ class Speaker:
         """Give the layer-2 addresses to the other nodes; wait until each has a new owner, or for the limit."""
         waiting = set(self._layer2.held)
         log.info("handing over", addresses=len(waiting))
+        self._layer2.client.leave()  # first: the responder must listen when the new owner announces itself
         await self._write_state(draining=True)
-        self._layer2.client.leave()
         if not self._layer2.client.connected:
             return
         deadline = time.monotonic() + HANDOVER_LIMIT_S
@@ -264,12 +265,18 @@ async def run(settings: SpeakerSettings) -> int:
 
     async with node_lock.hold(settings.node, waiting):
         for port, address in unserved.items():
-            serve(address, port, metrics, readiness)
+            await _serve_patiently(address, port, metrics, readiness)
         readiness.met("node lock")
         speaker.feed.stop_on_signals()  # a speaker that waits holds nothing: a signal just ends it
         await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD))
     log.info("speaker stopped", node=settings.node)
     return 0
+
+
+@retry(retry=retry_if_exception_type(StartupError), stop=stop_after_delay(5), wait=wait_fixed(0.05), reraise=True)
+async def _serve_patiently(address: str, port: int, metrics: Metrics, readiness: Readiness) -> None:
+    """Serve; the kernel frees the sockets of a speaker that was killed one after the other, the lock before the port."""
+    serve(address, port, metrics, readiness)
 
 
 def _served(address: str, port: int, metrics: Metrics, readiness: Readiness) -> bool:
