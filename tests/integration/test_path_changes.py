@@ -82,7 +82,7 @@ def test_peer_whose_secret_is_missing_keeps_its_session(lab: Lab) -> None:
     lab.write_manifest("peers.yaml", good)
     wait(lambda: not objects.configuration_errors(lab), "the end of the report")
     news.unlink()
-    wait(lambda: objects.address_of(lab, "news") is None, "the end of news")
+    wait(lambda: not (lab.folder.state / "services" / "default" / "news.yaml").exists(), "the end of news")
     assert flaps(lab) == sessions
 
 
@@ -114,20 +114,30 @@ def test_removed_pool_keeps_addresses_and_routes_for_a_while(lab: Lab) -> None:
     assert address_of(lab, "web") == address
     assert flaps(lab) == sessions
     news.unlink()
+    wait(lambda: not (lab.folder.state / "services" / "default" / "news.yaml").exists(), "the end of news")
 
 
-def test_metrics_and_readiness_are_served(lab: Lab) -> None:
-    status, body = running_lab.http_get(lab, layout.CONTROL, 9120, "/metrics")
-    assert status == 200
-    assert 'metallb_allocator_addresses_in_use_total{pool="public"} 2.0' in body
-    status, body = running_lab.http_get(lab, "node-a", 9120, "/metrics")
-    assert status == 200
-    assert 'metallb_speaker_announced{ip="203.0.113.1",node="node-a",protocol="bgp",service="default/web"} 1.0' in body
-    wait(
-        lambda: (
-            'metallb_bgp_session_up{peer="192.0.2.254",vrf="default"} 1.0'
-            in running_lab.http_get(lab, "node-a", 9120, "/metrics")[1]
+def exposes(lab: Lab, machine: str, sample: str) -> bool:
+    status, body = running_lab.http_get(lab, machine, 9120, "/metrics")
+    return status == 200 and f"\n{sample}\n" in body
+
+
+@pytest.mark.parametrize(
+    ("machine", "sample"),
+    [
+        (layout.CONTROL, 'metallb_allocator_addresses_in_use_total{pool="public"} 2.0'),
+        (
+            "node-a",
+            'metallb_speaker_announced{ip="203.0.113.1",node="node-a",protocol="bgp",service="default/web"} 1.0',
         ),
-        "the session in the metrics",
-    )
-    assert running_lab.http_get(lab, "node-a", 17472, "/readyz")[0] == 200
+        ("node-a", 'metallb_bgp_session_up{peer="192.0.2.254",vrf="default"} 1.0'),
+        ("node-a", 'ferrule_child_ready{child="bgpd"} 1.0'),
+    ],
+)
+def test_metrics_say_what_is(lab: Lab, machine: str, sample: str) -> None:
+    wait(lambda: exposes(lab, machine, sample), sample)
+
+
+@pytest.mark.parametrize("machine", [layout.CONTROL, *NODES])
+def test_every_process_becomes_ready(lab: Lab, machine: str) -> None:
+    wait(lambda: running_lab.http_get(lab, machine, 17472, "/readyz")[0] == 200, f"{machine} to be ready")
