@@ -22,6 +22,12 @@ def documents(lab: Lab) -> list[str]:
     return [lab.folder.run(node).frr_conf.read_text() for node in NODES]
 
 
+@pytest.fixture(autouse=True)
+def as_at_the_start(lab: Lab) -> None:
+    """What an earlier test added has left every node's document."""
+    wait(lambda: not any("203.0.113.2/32" in text for text in documents(lab)), "the end of news in every document")
+
+
 def test_services_have_the_addresses_that_they_ask_for(lab: Lab) -> None:
     found = {service: address_of(lab, service) for service in ("web", "shop", "intranet", "intranet-admin")}
     assert found == {
