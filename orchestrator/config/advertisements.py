@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from orchestrator.config.claims import Claims, Knowledge, Subject, gather
 from orchestrator.config.communities import Aliases, parse_communities
 from orchestrator.config.findings import Findings, check_selectors, duplicates, nearest
-from orchestrator.config.model import BgpAdvertisement, L2Advertisement, NodeFacts, NodeName
+from orchestrator.config.model import BgpAdvertisement, L2Advertisement, NodeFacts, NodeName, Spread
 from orchestrator.config.nodes import selected
 from orchestrator.config.tokens import check_interface
 from orchestrator.resources.metallb import BGPAdvertisementSpec, L2AdvertisementSpec, LabelSelector
@@ -92,6 +92,8 @@ def _read_l2(
         interfaces=tuple(sorted(set(spec.interfaces))),
         service_selectors=spec.service_selectors,
         preference=_preference(spec, nodes, around.nodes),
+        require_on_link=spec.require_on_link,
+        spread=Spread(spec.spread),
     )
     return Draft(
         advertisement=advertisement,

@@ -38,6 +38,13 @@ class ServiceAllocation:
     service_selectors: tuple[LabelSelector, ...] = ()
 
 
+class Spread(Enum):
+    """How layer-2 addresses are divided among equally preferred nodes: MetalLB's order, or evenly (ours)."""
+
+    HASH = "hash"
+    EVEN = "even"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class L2Advertisement:
     """`nodes` are all nodes that the node selectors match; `interfaces` empty means every interface.
@@ -51,6 +58,8 @@ class L2Advertisement:
     interfaces: tuple[str, ...] = ()
     service_selectors: tuple[LabelSelector, ...] = ()
     preference: Mapping[NodeName, int] = field(default_factory=dict)
+    require_on_link: bool = False
+    spread: Spread = Spread.HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,21 +4,62 @@ Each rule is a function of its own; `announcement` asks them in the contract's o
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 
 from orchestrator.config.model import Config, L2Advertisement, NodeFacts, NodeName
+from orchestrator.net.addresses import IpAddress
+from orchestrator.net.link import MacAddress
 from orchestrator.resources.core import Endpoint, EndpointSlice, Service
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeLink:
+    """An interface of a node that may answer; `networks` are on-link there, link-local ones left out."""
+
+    interface: str
+    carrier: bool
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a person wants an address: at `to` while that is a candidate, else (or with `to` empty) not at `avoid`."""
+
+    to: NodeName = ""
+    avoid: frozenset[NodeName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupied:
+    """Somebody else has an address on the wire; `node` is the one of ours with this MAC, empty for a stranger.
+
+    `before_use`: it was so when we first asked, so we never answered for it.
+    """
+
+    mac: MacAddress
+    interface: str
+    node: NodeName = ""
+    before_use: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
     """From where a plan is made. `alive` are the nodes whose responder lives, None if nobody knows: then all nodes count.
 
-    `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too.
+    `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too. `links` tells
+    of the nodes that have said what they have, this one included. `shares` is the outcome of `spread: even`, by the
+    address that an election is about. `occupied` are addresses that this node leaves to another on the wire.
     """
 
     node: NodeName
     alive: frozenset[NodeName] | None = None
+    links: Mapping[NodeName, tuple[NodeLink, ...]] = field(default_factory=dict)
+    placements: Mapping[IpAddress, Placement] = field(default_factory=dict)
+    shares: Mapping[IpAddress, NodeName] = field(default_factory=dict)
+    occupied: Mapping[IpAddress, Occupied] = field(default_factory=dict)
     load_balancer_class: str = ""
     ignore_exclude_label: bool = False
 

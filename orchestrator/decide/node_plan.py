@@ -36,6 +36,10 @@ class DeclineReason(Enum):
     NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NO_ENDPOINTS = "noEndpoints"
+    NO_NODE_ON_LINK = "noNodeOnLink"
+    NO_INTERFACE = "noInterface"
+    ADDRESS_IN_USE = "addressInUse"
+    YIELDED = "yielded"
     NO_PEER_CARRIES_FAMILY = "noPeerCarriesFamily"
     NO_PEER_ON_NODE = "noPeerOnNode"
 
@@ -98,6 +102,14 @@ class Layer2Address:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """An address of the group that another node was elected to answer for."""
+
+    address: IpAddress
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
     """A Service that this node announces; `peers` are the BGPPeer names (BGP), `interfaces` as in Layer2Address."""
 
@@ -131,6 +143,7 @@ class GroupPlan:
 
     routes: tuple[Route, ...] = ()
     layer2: tuple[Layer2Address, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     announced: tuple[Announced, ...] = ()
     declined: tuple[Decline, ...] = ()
     seniority: Seniority | None = None

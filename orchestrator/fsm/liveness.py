@@ -38,10 +38,14 @@ class NodeState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """`interval_s` between two heartbeats of a node; `hold_s` from return to being alive."""
+    """`interval_s` between two heartbeats of this node; `hold_s` from return to being alive.
+
+    `isolation_s`: how long a node that lost most of its peers at once goes on counting them as alive.
+    """
 
     interval_s: float = 0.1
     hold_s: float = 30.0
+    isolation_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

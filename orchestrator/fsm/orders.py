@@ -19,12 +19,13 @@ MIN_INTERVAL_MS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeshOrders:
-    """Heartbeats: `peers` are node names with the address to send to."""
+    """Heartbeats: `peers` are node names with the addresses to send to, at least one; `unready` as in the table."""
 
-    peers: tuple[tuple[str, IpAddress], ...]
+    peers: tuple[tuple[str, tuple[IpAddress, ...]], ...]
     key: bytes
     port: int
     timing: Timing
+    unready: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +72,17 @@ def _mesh(table: Table) -> MeshOrders:
         peers=tuple(_peer(peer) for peer in table.peers),
         key=_key(table.key_base64.open()),
         port=table.port,
-        timing=Timing(interval_s=table.interval_ms / 1000, hold_s=table.hold_s),
+        timing=Timing(interval_s=table.interval_ms / 1000, hold_s=table.hold_s, isolation_s=table.isolation_s),
+        unready=frozenset(table.unready),
     )
 
 
-def _peer(peer: PeerNode) -> tuple[str, IpAddress]:
+def _peer(peer: PeerNode) -> tuple[str, tuple[IpAddress, ...]]:
     if not 0 < len(peer.node.encode()) <= MAX_NODE_OCTETS:
         raise InvalidConfig(f'node name "{peer.node}" is not 1 to {MAX_NODE_OCTETS} octets')
     if not peer.addresses:
         raise InvalidConfig(f'peer "{peer.node}" has no address')
-    return peer.node, parse_address(peer.addresses[0])
+    return peer.node, tuple(parse_address(address) for address in peer.addresses)
 
 
 def _key(text: str) -> bytes:

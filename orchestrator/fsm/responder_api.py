@@ -7,6 +7,7 @@ later is told all it needs by the first message of each kind.
 Addresses travel as text: the responder turns them into octets once, the speaker has them as text already.
 """
 
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -14,7 +15,22 @@ import msgspec
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.interfaces import Eligibility
 from orchestrator.fsm.liveness import NodeState as NodeState  # noqa: PLC0414 - part of the messages, so exported here
+from orchestrator.fsm.membership import Role as Role  # noqa: PLC0414 - likewise
 from orchestrator.resources.secret_text import SecretText
+
+
+class Mode(Enum):
+    """What to do about an address of the table.
+
+    ANSWER: answer, announce. PROBE: ask first whether it is free (RFC 5227 §2.1), then ANSWER. RELEASE: answer without
+    announcing until its new owner's announcement is seen, at most 1 s. WATCH: another has it; do not answer, ask now
+    and then whether it still does.
+    """
+
+    ANSWER = "answer"
+    PROBE = "probe"
+    RELEASE = "release"
+    WATCH = "watch"
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
@@ -22,17 +38,23 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", omit_
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An address to answer for; `interfaces` None means every eligible interface."""
+    """An address; `interfaces` None means every eligible interface; `previous` is the node that had it, empty if none.
+
+    A plain entry, of mode ANSWER, takes over at once.
+    """
 
     address: str
     interfaces: tuple[str, ...] | None = None
+    mode: Mode = Mode.ANSWER
+    previous: str = ""
 
 
 class PeerNode(msgspec.Struct, frozen=True, array_like=True):
-    """Another node's responder; heartbeats go to its first address."""
+    """Another node's responder; heartbeats go to each of `addresses`. Frames from `macs` are that node's."""
 
     node: str
     addresses: tuple[str, ...]
+    macs: tuple[str, ...] = ()
 
 
 class Table(Message, frozen=True, tag="table"):
@@ -40,7 +62,10 @@ class Table(Message, frozen=True, tag="table"):
 
     `exclude` are regular expressions, searched in interface names; None keeps the default list. `key_base64` signs
     heartbeats; with an empty one anybody can forge them. `port` is UDP; `interval_ms` is the time between two heartbeats;
-    `hold_s` is how long a node that was down must be up before it counts as alive.
+    `hold_s` is how long a node that was down must be up before it counts as alive. `unready` are nodes that the cluster
+    calls dead: a second opinion, beside heartbeats. `isolation_s` is how long a node that lost most of its peers at
+    once takes nothing over without that opinion. `interfaces` are those that announcements are for, None means any:
+    a node on which none of these has carrier owns nothing.
     """
 
     number: int
@@ -52,10 +77,19 @@ class Table(Message, frozen=True, tag="table"):
     port: int = 7946
     interval_ms: int = 100
     hold_s: float = 30.0
+    isolation_s: float = 10.0
+    unready: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] | None = None
 
 
 class Leave(Message, frozen=True, tag="leave"):
     """Tell the peers that this node goes; answer for each address until its new owner is seen, at most 1 s."""
+
+
+class Defend(Message, frozen=True, tag="defend"):
+    """Announce these at once, once: another node of ours claimed them and must give way."""
+
+    addresses: tuple[str, ...]
 
 
 class TableApplied(Message, frozen=True, tag="tableApplied"):
@@ -83,6 +117,7 @@ class Liveness(Message, frozen=True, tag="liveness"):
 
     states: dict[str, NodeState]
     alive: tuple[str, ...]
+    role: Role = Role.ACTIVE
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,10 +138,43 @@ class Links(Message, frozen=True, tag="links"):
 
 
 class Released(Message, frozen=True, tag="released"):
-    """After `Leave`: the address is no longer answered here; `owner_mac` is its new owner's, empty if none was seen."""
+    """After `Leave`, or of an entry of mode RELEASE: the address is no longer answered here.
+
+    `owner_mac` is its new owner's, empty if none was seen.
+    """
 
     address: str
     owner_mac: str = ""
+
+
+class Claimed(Message, frozen=True, tag="claimed"):
+    """`mac` says on `interface` that it has an address that this node answers for; told once a second at most.
+
+    `node` is the peer of the table that has this MAC, empty for a stranger. A stranger was answered with one
+    announcement in 10 s (RFC 5227 §2.4); a node of ours waits for the speaker's word.
+    """
+
+    address: str
+    interface: str
+    mac: str
+    node: str = ""
+
+
+class Probed(Message, frozen=True, tag="probed"):
+    """The outcome for an entry of mode PROBE: with `mac` empty it is answered for and announced from now on.
+
+    Otherwise a stranger has it: it is not answered for, and asked for again every few seconds. Told when it changes.
+    """
+
+    address: str
+    interface: str = ""
+    mac: str = ""
+
+
+class Silent(Message, frozen=True, tag="silent"):
+    """Nobody answers any more for an address of an entry of mode WATCH."""
+
+    address: str
 
 
 class AddressCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -121,16 +189,20 @@ class AddressCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Counters(Message, frozen=True, tag="counters"):
     """Increments since the previous message; at most one per second, none when nothing was counted.
 
-    `drops` by the value of `fsm.responder.DropReason`, `heartbeats` by that of `fsm.heartbeat.Refusal`.
+    `drops` by the value of `fsm.responder.DropReason`; `heartbeats` by that of `fsm.heartbeat.Refusal`, or `sent` or
+    `received`; `failovers_s` are seconds from the last sign of a dead owner to our first announcement of its address.
+    `groups` is no increment: how many solicited-node groups each interface is a member of now, empty if unchanged.
     """
 
     addresses: tuple[AddressCount, ...] = ()
     drops: dict[str, int] = {}
     heartbeats: dict[str, int] = {}
+    failovers_s: tuple[float, ...] = ()
+    groups: dict[str, int] = {}
 
 
-ToResponder = Table | Leave
-ToSpeaker = TableApplied | TableRefused | Liveness | Links | Released | Counters
+ToResponder = Table | Leave | Defend
+ToSpeaker = TableApplied | TableRefused | Liveness | Links | Released | Claimed | Probed | Silent | Counters
 
 
 def _encode_hook(value: object) -> object:

@@ -85,6 +85,30 @@ class Name(Enum):
     REQUESTS = Family("metallb_layer2_requests_received", Form.BARE_COUNTER, _IP, "ARP requests for our addresses")
     RESPONSES = Family("metallb_layer2_responses_sent", Form.BARE_COUNTER, _IP, "ARP replies sent")
     GRATUITOUS = Family("metallb_layer2_gratuitous_sent", Form.BARE_COUNTER, _IP, "Unasked announcements sent")
+    OWNER_CHANGES = Family(
+        "ferrule_layer2_owner_changes_total", Form.COUNTER, ("direction",), "Addresses this node took over or gave away"
+    )
+    FAILOVER_SECONDS = Family(
+        "ferrule_layer2_failover_seconds",
+        Form.HISTOGRAM,
+        (),
+        "From the last sign of a dead owner to our first announcement of its address",
+    )
+    CONFLICTS = Family(
+        "ferrule_layer2_conflicts_total",
+        Form.COUNTER,
+        ("kind",),
+        "Addresses of ours seen with another MAC: of a node, of a stranger, or in use before we began",
+    )
+    CONFLICTS_OPEN = Family(
+        "ferrule_layer2_conflicts_open", Form.GAUGE, ("action",), "Addresses that somebody else has now, by what we do"
+    )
+    GROUPS = Family(
+        "ferrule_layer2_group_memberships", Form.GAUGE, ("interface",), "Solicited-node groups that are joined"
+    )
+    HEARTBEATS = Family(
+        "ferrule_heartbeats_total", Form.COUNTER, ("outcome",), "Heartbeats sent, received, or refused by reason"
+    )
     DROPS = Family("ferrule_layer2_drops_total", Form.COUNTER, ("reason",), "Frames not answered, by reason")
     ALIVE = Family("ferrule_speaker_peer_alive", Form.GAUGE, ("peer_node",), "1 for each node whose responder is alive")
 

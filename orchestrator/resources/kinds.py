@@ -22,6 +22,7 @@ KubeObject = (
     | metallb.ServiceBGPStatus
     | metallb.ConfigurationState
     | extensions.SpeakerState
+    | extensions.Failover
 )
 
 
@@ -110,6 +111,7 @@ KINDS: tuple[Kind, ...] = (
         plural="speakerstates",
         struct=extensions.SpeakerState,
     ),
+    Kind(group=FERRULE, versions=("v1alpha1",), kind="Failover", plural="failovers", struct=extensions.Failover),
 )
 
 BY_NAME = {kind.kind: kind for kind in KINDS}

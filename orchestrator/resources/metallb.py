@@ -68,12 +68,18 @@ class PreferredNodeSelector(KubeStruct, frozen=True):
 
 
 class L2AdvertisementSpec(KubeStruct, frozen=True):
+    """Ours: `require_on_link` admits only nodes with an address in the subnet of what they answer for; `spread`: `even`
+    balances addresses over the nodes, `hash` is MetalLB's order.
+    """
+
     ip_address_pools: tuple[str, ...] = msgspec.field(default=(), name="ipAddressPools")
     ip_address_pool_selectors: tuple[LabelSelector, ...] = msgspec.field(default=(), name="ipAddressPoolSelectors")
     node_selectors: tuple[LabelSelector, ...] = ()
     interfaces: tuple[str, ...] = ()
     service_selectors: tuple[LabelSelector, ...] = ()
     preferred_node_selectors: tuple[PreferredNodeSelector, ...] = ()
+    require_on_link: bool = False
+    spread: Literal["hash", "even"] = "hash"
 
 
 class L2Advertisement(KubeStruct, frozen=True):

@@ -31,7 +31,7 @@ class Mesh:
         self._instance = secrets.randbits(64)
         self._sequence = 0
         self._orders: MeshOrders | None = None
-        self._addresses: Mapping[str, IpAddress] = {}
+        self._addresses: Mapping[str, tuple[IpAddress, ...]] = {}
         self._membership: Membership | None = None
         self._outlook: Outlook | None = None
         self._sockets: dict[Place, DatagramSocket] = {}
@@ -77,7 +77,7 @@ class Mesh:
             self._close_socket(place)
 
     def _open_sockets(self, orders: MeshOrders) -> None:
-        wanted = {(family_of(address), orders.port) for _, address in orders.peers}
+        wanted = {(family_of(address), orders.port) for _, addresses in orders.peers for address in addresses}
         opened = open_all(wanted - self._sockets.keys())
         for place in self._sockets.keys() - wanted:
             self._close_socket(place)
@@ -118,8 +118,9 @@ class Mesh:
             sequence=self._sequence,
             flags=membership.flags_for(self._state, peer, self._loop.time()),
         )
-        address = self._addresses[peer]
-        self._sockets[family_of(address), self._orders.port].send(encode(heartbeat, self._orders.key), address)
+        datagram = encode(heartbeat, self._orders.key)
+        for address in self._addresses[peer]:
+            self._sockets[family_of(address), self._orders.port].send(datagram, address)
 
     def _receive(self, source: DatagramSocket) -> None:
         """Most heartbeats only push the silence away: who lives is asked again when one says something new."""

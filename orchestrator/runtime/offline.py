@@ -6,7 +6,7 @@ as the speaker does. What a node remembers (router id, clause numbers) is new he
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_interface
 
 import msgspec
 from jinja2 import FileSystemLoader
@@ -126,10 +126,10 @@ def _controllers_order(services: Iterable[Service], ledger: Ledger) -> list[Serv
 
 
 def _legs(facts: NodeFacts, state: SpeakerState | None) -> tuple[Leg, ...]:
-    """A SpeakerState tells on-link prefixes; of the node's addresses its Node object knows the InternalIPs."""
+    """A SpeakerState tells what is on-link; of the node's addresses its Node object knows the InternalIPs."""
     if state is None:
         return ()
-    networks = ((link.name, ip_network(prefix)) for link in state.spec.interfaces for prefix in link.prefixes)
+    networks = ((link.name, ip_interface(prefix).network) for link in state.spec.interfaces for prefix in link.prefixes)
     return tuple(
         Leg(interface=name, address=address, prefix=network)
         for name, network in networks

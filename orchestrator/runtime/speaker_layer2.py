@@ -5,7 +5,6 @@ last one. Which nodes are candidates comes from the responders' heartbeats and f
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from ipaddress import ip_interface
 
 import msgspec
 
@@ -84,13 +83,13 @@ class Layer2:
         return True
 
     def interfaces(self) -> tuple[SpeakerInterface, ...]:
-        """The links for our SpeakerState: those that may answer, with their on-link prefixes."""
+        """The links for our SpeakerState: those that may answer, with their addresses."""
         return tuple(
             SpeakerInterface(
                 name=link.name,
                 mac=link.mac,
                 carrier=link.carrier,
-                prefixes=tuple(str(ip_interface(prefix).network) for prefix in link.prefixes),
+                prefixes=link.prefixes,
             )
             for link in self.links
             if link.eligibility.value == "eligible"

@@ -36,6 +36,7 @@ class Changes:
     services: set[ObjectKey] = field(default_factory=set)
     configuration: bool = False
     speakers: bool = False
+    failovers: bool = False
     last_good: bool = False
     lost_statuses: set[ObjectRef] = field(default_factory=set)
 
@@ -48,6 +49,7 @@ class ObjectStore:
         self.slices: dict[ObjectKey, dict[ObjectKey, core.EndpointSlice]] = {}
         self._service_of: dict[ObjectKey, ObjectKey] = {}
         self.speakers: dict[str, extensions.SpeakerState] = {}
+        self.failovers: dict[str, extensions.Failover] = {}
         self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
         self.last_good: core.ConfigMap | None = None
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
@@ -108,6 +110,9 @@ class ObjectStore:
             case extensions.SpeakerState():
                 self.speakers[obj.spec.node] = obj
                 changes.speakers = True
+            case extensions.Failover():
+                self.failovers[ref.name] = obj
+                changes.failovers = True
             case metallb.ServiceL2Status():
                 self.l2_statuses[ref.key] = obj
             case core.ConfigMap():
@@ -129,6 +134,8 @@ class ObjectStore:
                     node: state for node, state in self.speakers.items() if state.metadata.name != ref.name
                 }
                 changes.speakers = True
+            case "Failover":
+                changes.failovers |= self.failovers.pop(ref.name, None) is not None
             case "ServiceL2Status":
                 self.l2_statuses.pop(ref.key, None)
                 changes.lost_statuses.add(ref)
