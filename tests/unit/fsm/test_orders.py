@@ -35,7 +35,7 @@ def test_table_is_parsed() -> None:
         parsed=dict(zip(TABLE.entries, ENTRIES, strict=True)),
         excluded=exclusion(DEFAULT_EXCLUSIONS),
         mesh=MeshOrders(
-            peers=(("b", (ip_address("192.0.2.2"),)),),
+            peers=(("b", (ip_address("192.0.2.2"), ip_address("2001:db8::2"))),),
             key=b"key",
             port=7000,
             timing=Timing(interval_s=0.25, hold_s=5),
