@@ -94,12 +94,16 @@ class ControllerSettings(ProcessSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerSettings(ProcessSettings):
-    """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared."""
+    """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared.
+
+    `return_hold_s`: how long a node that was gone must be back before it owns layer-2 addresses again.
+    """
 
     node: str
     run: RunFolder
     ignore_exclude_label: bool = False
     mesh_port: int = MESH_PORT
+    return_hold_s: float = 30.0
     daemon_group: str = "frr"
     audit_interval_s: float = 5.0
     recomputation_interval_s: float = 60.0

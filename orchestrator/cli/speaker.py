@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 
-from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields
+from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields, seconds
 from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings
 
 
@@ -21,6 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=MESH_PORT,
         metavar="PORT",
         help="UDP port of the heartbeats between nodes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--return-hold",
+        type=seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long a node that was gone must be back before it owns layer-2 addresses again (default: %(default)g)",
     )
     parser.add_argument(
         "--daemon-group",
@@ -41,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         run=RunFolder(arguments.run),
         ignore_exclude_label=arguments.ignore_exclude_lb,
         mesh_port=arguments.ml_bindport,
+        return_hold_s=arguments.return_hold,
         daemon_group=arguments.daemon_group,
     )
     return asyncio.run(speaker.run(settings))

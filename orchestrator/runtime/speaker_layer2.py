@@ -28,7 +28,7 @@ class Layer2:
         self._settings = settings
         self._metrics = metrics
         self._liveness: Liveness | None = None
-        self._table = Table(number=0, node=settings.node, port=settings.mesh_port)
+        self._table = Table(number=0, node=settings.node, port=settings.mesh_port, hold_s=settings.return_hold_s)
         self._counted: dict[Name, dict[str, int]] = {Name.REQUESTS: {}, Name.RESPONSES: {}, Name.GRATUITOUS: {}}
 
     @property
