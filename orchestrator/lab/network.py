@@ -46,6 +46,11 @@ def unplug(machines: Machines, machine: str) -> None:
     namespaces.set_down(machines[layout.SWITCH], switch_port(machine))
 
 
+def plug(machines: Machines, machine: str) -> None:
+    """Undo `unplug`."""
+    namespaces.set_up(machines[layout.SWITCH], switch_port(machine))
+
+
 def add_endpoint(machines: Machines, endpoint: EndpointHost) -> None:
     """Put an endpoint's machine behind its node."""
     node, machine = machines[endpoint.node.name], machines[endpoint.name]

@@ -1,6 +1,7 @@
 """The processes of a lab: our own commands on their machines, as a cluster would run them, and the endpoints."""
 
 import sys
+from collections.abc import Sequence
 
 from orchestrator.lab import layout, router
 from orchestrator.lab.layout import EndpointHost
@@ -18,18 +19,18 @@ def start_all(lab: Lab) -> None:
         start_endpoint(lab, node.endpoint)
 
 
-def start_node(lab: Lab, node: str) -> None:
+def start_node(lab: Lab, node: str, speaker_flags: Sequence[str] = ()) -> None:
     """Supervisor and speaker of a node; the supervisor starts daemons and responder."""
     start_supervisor(lab, node)
-    start_speaker(lab, node)
+    start_speaker(lab, node, speaker_flags)
 
 
 def start_supervisor(lab: Lab, node: str) -> None:
     lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), *_run(lab, node)])
 
 
-def start_speaker(lab: Lab, node: str) -> None:
-    lab.start(f"speaker-{node}", node, [*_ferrule("speaker"), *_run(lab, node), *_folders(lab)])
+def start_speaker(lab: Lab, node: str, flags: Sequence[str] = ()) -> None:
+    lab.start(f"speaker-{node}", node, [*_ferrule("speaker"), *_run(lab, node), *_folders(lab), *flags])
 
 
 def start_controller(lab: Lab) -> None:
