@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import arp, plan, scale, wire
+from tests.bench import arp, failover, plan, scale, wire
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_json
 from tests.bench.rows import Row, Scope
@@ -17,6 +17,7 @@ from tests.bench.rows import Row, Scope
 BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
     "plan": plan.measure,
     "arp": arp.measure,
+    "failover": failover.measure,
     "wire": wire.measure,
     "scale": scale.measure,
 }

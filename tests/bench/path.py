@@ -121,15 +121,15 @@ def running_path(services: int) -> Iterator[RunningPath]:
         path.start_controller()
         yield path
     except Exception:
-        _show_logs(lab)
+        show_logs(lab)
         raise
     finally:
-        with _undisturbed():
+        with undisturbed():
             lab.down()
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait: removing the files of 10 000 Services takes a second."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -149,7 +149,7 @@ def _is_zombie(pid: int) -> bool:
     return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
-def _show_logs(lab: Lab, lines: int = 10) -> None:
+def show_logs(lab: Lab, lines: int = 10) -> None:
     """Print the end of every process' log: the lab will be gone."""
     for path in sorted(lab.folder.logs.glob("*.log")):
         print(f"--- {path.name}", *path.read_text().splitlines()[-lines:], sep="\n", file=sys.stderr)
