@@ -28,13 +28,20 @@ SETTLING_INTERVALS = 4.0
 class Role(Enum):
     """What this node may do: own addresses or not.
 
-    SETTLING: it waits for its peers' first word. STANDBY: a peer saw it go and come back. LEAVING: it was told to go.
+    SETTLING: it waits for its peers' first word. STANDBY: a peer saw it go and come back, or it has no interface to
+    serve. ISOLATED: it lost most peers at once; it keeps what it has and takes nothing over. LEAVING: it was told to go.
     """
 
     SETTLING = "settling"
     ACTIVE = "active"
     STANDBY = "standby"
+    ISOLATED = "isolated"
     LEAVING = "leaving"
+
+    @property
+    def serves(self) -> bool:
+        """Whether this node answers for its addresses."""
+        return self in {Role.ACTIVE, Role.ISOLATED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,7 @@ class Membership:
     timing: Timing = field(default_factory=Timing)
     settling_until: float
     leaving: bool = False
+    able: bool = True
     views: Mapping[str, PeerView] = field(default_factory=dict)
 
 
@@ -108,6 +116,8 @@ def role_of(membership: Membership, now: float) -> Role:
     views = membership.views.values()
     if membership.leaving:
         return Role.LEAVING
+    if not membership.able:
+        return Role.STANDBY
     if any(holds_us(view, now, membership.timing) for view in views) and _alive_peers(membership, now):
         return Role.STANDBY
     if now < membership.settling_until and any(view.state is NodeState.UNKNOWN for view in views):

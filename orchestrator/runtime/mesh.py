@@ -7,11 +7,12 @@ when this node's own role changes: what they need to know does not wait for the 
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from orchestrator.apply.datagrams import DatagramSocket, Place, open_all
 from orchestrator.fsm import membership
 from orchestrator.fsm.heartbeat import Heartbeat, Refusal, decode, encode
-from orchestrator.fsm.liveness import PeerView, is_new_acquaintance
+from orchestrator.fsm.liveness import NEVER, PeerView, is_new_acquaintance
 from orchestrator.fsm.membership import Membership, Outlook
 from orchestrator.fsm.orders import MeshOrders
 from orchestrator.fsm.tally import Tally
@@ -30,6 +31,7 @@ class Mesh:
         self._on_outlook = on_outlook
         self._instance = secrets.randbits(64)
         self._sequence = 0
+        self._able = True
         self._orders: MeshOrders | None = None
         self._addresses: Mapping[str, tuple[IpAddress, ...]] = {}
         self._membership: Membership | None = None
@@ -59,6 +61,7 @@ class Mesh:
             self._membership = membership.started(self._node, self._addresses, orders.timing, now)
         else:
             self._membership = membership.with_peers(self._membership, self._addresses, orders.timing, now)
+        self._membership = replace(self._membership, able=self._able)
         self._beat_at = now
         self._beat()
         self._look()
@@ -68,6 +71,22 @@ class Mesh:
         if self._membership is not None:
             self._membership = membership.leaving(self._membership)
             self._look()
+
+    def set_able(self, able: bool) -> None:
+        """False: none of the interfaces that announcements are for has carrier. This node then stands by."""
+        self._able = able
+        if self._membership is not None and self._membership.able is not able:
+            self._membership = replace(self._membership, able=able)
+            self._look()
+
+    def is_current(self) -> bool:
+        """False when this process slept so long that its peers take it for dead; it is then SETTLING already."""
+        return True
+
+    def last_heard(self, node: str) -> float | None:
+        """When a heartbeat of `node` came last, in monotonic seconds; None: never."""
+        view = self._membership.views.get(node) if self._membership is not None else None
+        return None if view is None or view.heard_at == NEVER else view.heard_at
 
     def close(self) -> None:
         for timer in (self._beat_timer, self._look_timer):
