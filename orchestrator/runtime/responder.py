@@ -150,7 +150,7 @@ class Responder:
         outlook = self._mesh.outlook
         if self._orders is None or self._links is None or outlook is None or outlook.role is Role.LEAVING:
             return
-        entries = self._orders.entries if outlook.role is Role.ACTIVE else ()
+        entries = self._orders.entries if outlook.role.serves else ()
         before = self._wire.excluded
         self._wire.set_entries(entries, self._orders.excluded)
         if before != self._orders.excluded:
@@ -171,7 +171,7 @@ class Responder:
 
     def _report_liveness(self) -> None:
         if (outlook := self._mesh.outlook) is not None:
-            self._send(Liveness(states=dict(outlook.states), alive=outlook.alive))
+            self._send(Liveness(states=dict(outlook.states), alive=outlook.alive, role=outlook.role))
 
     def _report_links(self) -> None:
         if self._links is not None:
