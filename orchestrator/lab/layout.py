@@ -4,19 +4,21 @@ Each machine is a network namespace. `control` has no cable: the controller and 
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 PICTURE = """
 client ---- router ====== lan (a switch) ====== node-a   node-b   node-c
 198.51.100.10    .254      192.0.2.0/24          .11      .12      .13
                                |                  |        |        |
                            neighbor .100         ep-a     ep-b     ep-c    10.244.{1,2,3}.10
+
+IPv6 beside it: 2001:db8:1::/64 on the lan, fd00:10:244:{1,2,3}::/64 behind the nodes, with the same last numbers
 """
 
 SWITCH, ROUTER, CLIENT, NEIGHBOR, CONTROL = "switch", "router", "client", "neighbor", "control"
 
 LAN = IPv4Network("192.0.2.0/24")
-LAN6_PREFIX = "2001:db8:1::"
+LAN6 = IPv6Network("2001:db8:1::/64")
 CLIENT_NETWORK = IPv4Network("198.51.100.0/24")
 
 UPLINK = "eth0"
@@ -40,7 +42,11 @@ class LanHost:
     @property
     def on_link(self) -> tuple[str, str]:
         """Its IPv4 and IPv6 address with prefix length."""
-        return f"{self.address}/{LAN.prefixlen}", f"{LAN6_PREFIX}{self.number}/64"
+        return f"{self.address}/{LAN.prefixlen}", f"{self.address6}/{LAN6.prefixlen}"
+
+    @property
+    def address6(self) -> IPv6Address:
+        return LAN6[int(str(self.number), 16)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +54,20 @@ class NodeHost(LanHost):
     """A node; its endpoints live behind it in a network of their own."""
 
     pods: IPv4Network
+    pods6: IPv6Network
 
     @property
     def gateway(self) -> IPv4Address:
         return self.pods[1]
 
     @property
+    def gateway6(self) -> IPv6Address:
+        return self.pods6[1]
+
+    @property
     def endpoint(self) -> "EndpointHost":
         """The endpoint that is there from the start: node-a has ep-a."""
-        return EndpointHost(f"ep-{self.name.removeprefix('node-')}", self, self.pods[10])
+        return EndpointHost(f"ep-{self.name.removeprefix('node-')}", self, self.pods[10], self.pods6[0x10])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,16 @@ class EndpointHost:
     name: str
     node: NodeHost
     address: IPv4Address
+    address6: IPv6Address
 
 
 NODES = tuple(
-    NodeHost(f"node-{letter}", 10 + index, IPv4Network(f"10.244.{index}.0/24"))
+    NodeHost(
+        f"node-{letter}",
+        10 + index,
+        IPv4Network(f"10.244.{index}.0/24"),
+        IPv6Network(f"fd00:10:244:{index}::/64"),
+    )
     for index, letter in enumerate("abc", start=1)
 )
 ROUTER_HOST = LanHost(ROUTER, 254)

@@ -58,7 +58,9 @@ def add_endpoint(machines: Machines, endpoint: EndpointHost) -> None:
     namespaces.connect(node, port, machine, layout.UPLINK)
     namespaces.attach(node, port, layout.PODS)
     namespaces.add_address(machine, layout.UPLINK, f"{endpoint.address}/{endpoint.node.pods.prefixlen}")
+    namespaces.add_address(machine, layout.UPLINK, f"{endpoint.address6}/{endpoint.node.pods6.prefixlen}")
     namespaces.add_route(machine, "0.0.0.0/0", str(endpoint.node.gateway))
+    namespaces.add_route(machine, "::/0", str(endpoint.node.gateway6))
 
 
 def _plug_into_lan(machines: Machines, host: LanHost) -> None:
@@ -82,10 +84,12 @@ def _connect_client(machines: Machines) -> None:
 def _prepare_node(machine: Namespace, node: NodeHost) -> None:
     namespaces.bridge(machine, layout.PODS)
     namespaces.add_address(machine, layout.PODS, f"{node.gateway}/{node.pods.prefixlen}")
+    namespaces.add_address(machine, layout.PODS, f"{node.gateway6}/{node.pods6.prefixlen}")
     namespaces.add_route(machine, "0.0.0.0/0", str(layout.ROUTER_HOST.address))
     for other in layout.NODES:
         if other != node:
             namespaces.add_route(machine, str(other.pods), str(other.address))
+            namespaces.add_route(machine, str(other.pods6), str(other.address6))
 
 
 def _set_all(machine: Namespace, sysctls: Mapping[str, int]) -> None:

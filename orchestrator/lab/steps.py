@@ -85,7 +85,8 @@ def _is_routed(lab: Lab, announced: list[str]) -> bool:
 
 
 def _is_on_lan(address: str) -> bool:
-    return ip_address(address) in layout.LAN
+    found = ip_address(address)
+    return found in layout.LAN or found in layout.LAN6
 
 
 def _origin(service: Service) -> tuple[str, ...]:
