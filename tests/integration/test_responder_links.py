@@ -141,6 +141,21 @@ async def test_addresses_of_links_are_reported_as_they_come_and_go(
     await node.next(Links, lambda links: not has("198.51.100.1/24", links))
 
 
+async def test_ipv6_address_counts_once_nobody_else_has_it(lan: tuple[Namespace, Namespace], node: Node) -> None:
+    namespace, client = lan
+    namespaces.add_address(client, "eth0", "2001:db8::1/64")
+    ip(namespace, "address add 2001:db8::1/64 dev eth0")
+    await eventually(lambda: "dadfailed" in shown(namespace, "2001:db8::1"))
+    ip(namespace, "address add 2001:db8::2/64 dev eth0")
+    told = await node.next(Links, lambda links: "2001:db8::2/64" in prefixes(links, "eth0"))
+    assert "tentative" not in shown(namespace, "2001:db8::2")
+    assert "2001:db8::1/64" not in prefixes(told, "eth0")
+
+
+def shown(namespace: Namespace, address: str) -> str:
+    return namespace.run(["ip", "-6", "-oneline", "address", "show", "to", address]).stdout
+
+
 async def test_overflow_of_the_kernels_queue_is_made_good(lan: tuple[Namespace, Namespace], node: Node) -> None:
     """A process that is stopped for a while misses events; the links are read anew."""
     namespace, client = lan
@@ -151,15 +166,13 @@ async def test_overflow_of_the_kernels_queue_is_made_good(lan: tuple[Namespace, 
     namespaces.add_address(namespace, "eth0", "203.0.113.1/24")
     node.process.send_signal(signal.SIGCONT)
     final = ("192.0.2.1/24", "203.0.113.1/24")
-    await node.next(Links, lambda links: ipv4_prefixes(links, "eth0") == final)
+    await node.next(Links, lambda links: tuple(each for each in prefixes(links, "eth0") if ":" not in each) == final)
     assert answers(client, OURS)
     assert "read anew" in (node.folder / "node.log").read_text()
 
 
-def ipv4_prefixes(links: Links, name: str) -> tuple[str, ...]:
-    return tuple(
-        prefix for link in links.interfaces if link.name == name for prefix in link.prefixes if ":" not in prefix
-    )
+def prefixes(links: Links, name: str) -> tuple[str, ...]:
+    return next((link.prefixes for link in links.interfaces if link.name == name), ())
 
 
 async def test_hundreds_of_events_end_in_the_right_state(lan: tuple[Namespace, Namespace], node: Node) -> None:
