@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Interface, IPv6Interface
 
+from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import InterfaceName, MacAddress
 
 DEFAULT_EXCLUSIONS = (
@@ -54,6 +55,15 @@ class Link:
     no_arp: bool
     master: int | None = None
     addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A router that a default route of this node leads to: on which interface (its index), and what it answered last."""
+
+    interface: int
+    address: IpAddress
+    mac: MacAddress
 
 
 def exclusion(patterns: Sequence[str]) -> re.Pattern[str] | None:
