@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.cli.main import COMMANDS
 from orchestrator.decide.allocation import RefusalReason
+from orchestrator.decide.conditions import ConditionReason
 from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.fsm.responder import DropReason
 
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_reason_has_its_place_and_no_other_is_explained() -> None:
     explained = re.findall(r'<a id="(\w+)"></a>`(\w+)`', (ROOT / "docs" / "reasons.md").read_text())
-    enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, DropReason)
+    enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, ConditionReason, DropReason)
     assert [anchor for anchor, _ in explained] == [name for _, name in explained]
     assert sorted(name for name, _ in explained) == sorted(reason.value for enum in enums for reason in enum)
 
