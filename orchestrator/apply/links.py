@@ -84,7 +84,7 @@ async def _dump() -> Inventory:
     """On a socket of its own: an event that arrives meanwhile stays in the subscription's queue."""
     inventory = Inventory({})
     with NetlinkSocket() as asking:
-        for request in (rtnetlink.dump_links(sequence=1), rtnetlink.dump_addresses(sequence=2)):
+        for request in (rtnetlink.dump_links(), rtnetlink.dump_addresses()):
             for batch in asking.ask(request):
                 for message in batch:
                     inventory = inventory.after(message)

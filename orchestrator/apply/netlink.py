@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Self
 
 from orchestrator.packet import netlink
@@ -37,6 +38,7 @@ class NetlinkSocket:
             opened.bind((0, groups))
             undo.pop_all()
         self._socket = opened
+        self._sequence = 0
 
     def __enter__(self) -> Self:
         return self
@@ -59,11 +61,15 @@ class NetlinkSocket:
         return _batch(octets) if sender[0] == FROM_KERNEL else ()
 
     def ask(self, request: Message) -> Iterator[Batch]:
-        """Yield the messages of the answer as they come, without the one that ends it. Raises OSError: the answer."""
+        """Yield the messages of the answer as they come, without the one that ends it. Raises OSError: the answer.
+
+        Not for a socket that subscribes: its events are no answer, and would be lost here.
+        """
+        self._sequence += 1
         self._socket.settimeout(ANSWER_LIMIT_S)
-        self._socket.send(netlink.encode(request))
+        self._socket.send(netlink.encode(replace(request, sequence=self._sequence)))
         while (batch := self.receive()) is not None:
-            answer = tuple(each for each in batch if each.sequence == request.sequence)
+            answer = tuple(each for each in batch if each.sequence == self._sequence)
             for message in answer:
                 _raise_error(message)
             yield tuple(each for each in answer if each.kind not in (KIND_DONE, KIND_ERROR))

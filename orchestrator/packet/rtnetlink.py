@@ -113,9 +113,8 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteMessage:
-    """A route; `length` is that of its prefix, 0 for a default route."""
+    """A route; several hops share its traffic."""
 
-    length: int
     hops: tuple[Hop, ...]
 
 
@@ -135,31 +134,31 @@ Attributes = Mapping[int, bytes]
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
-def dump_links(sequence: int) -> Message:
+def dump_links() -> Message:
     """Ask for all links."""
     flags = Flag.REQUEST | Flag.DUMP
-    return Message(kind=Kind.GET_LINK, flags=flags, sequence=sequence, payload=_LINK.pack(0, 0, 0, 0, 0))
+    return Message(kind=Kind.GET_LINK, flags=flags, payload=_LINK.pack(0, 0, 0, 0, 0))
 
 
-def dump_addresses(sequence: int) -> Message:
+def dump_addresses() -> Message:
     """Ask for the addresses of all links, of both families."""
     flags = Flag.REQUEST | Flag.DUMP
-    return Message(kind=Kind.GET_ADDRESS, flags=flags, sequence=sequence, payload=_ADDRESS.pack(0, 0, 0, 0, 0))
+    return Message(kind=Kind.GET_ADDRESS, flags=flags, payload=_ADDRESS.pack(0, 0, 0, 0, 0))
 
 
-def get_route(destination: IpAddress, interface: int, sequence: int) -> Message:
+def get_route(destination: IpAddress, interface: int) -> Message:
     """Ask for the route that leads to `destination` over an interface; costs the same however many routes there are."""
     fixed = _ROUTE.pack(_family(destination), destination.max_prefixlen, 0, 0, 0, 0, 0, 0, _MATCHED_ENTRY)
     attributes = {_ROUTE_DESTINATION: destination.packed, _ROUTE_INTERFACE: _NUMBER.pack(interface)}
     payload = fixed + netlink.encode_attributes(attributes)
-    return Message(kind=Kind.GET_ROUTE, flags=Flag.REQUEST, sequence=sequence, payload=payload)
+    return Message(kind=Kind.GET_ROUTE, flags=Flag.REQUEST, payload=payload)
 
 
-def get_neighbor(address: IpAddress, interface: int, sequence: int) -> Message:
+def get_neighbor(address: IpAddress, interface: int) -> Message:
     """Ask for one entry of the neighbor table (Linux 5.0)."""
     payload = _NEIGHBOR.pack(_family(address), interface, 0, 0, 0)
     payload += netlink.encode_attributes({_NEIGHBOR_DESTINATION: address.packed})
-    return Message(kind=Kind.GET_NEIGHBOR, flags=Flag.REQUEST, sequence=sequence, payload=payload)
+    return Message(kind=Kind.GET_NEIGHBOR, flags=Flag.REQUEST, payload=payload)
 
 
 # --- answers and events -----------------------------------------------------------------------------------------------
@@ -223,10 +222,10 @@ def _decode_route(message: Message) -> RouteMessage | MessageError:
     attributes = _attributes(message, _ROUTE)
     if isinstance(attributes, MessageError):
         return attributes
-    family, length, *_ = _ROUTE.unpack_from(message.payload)
+    family = message.payload[0]
     interface = _number(attributes.get(_ROUTE_INTERFACE, b""))
     first = () if interface is None else (Hop(interface, _gateway(family, attributes)),)
-    return RouteMessage(length=length, hops=(*first, *_hops(family, attributes.get(_ROUTE_MULTIPATH, b""))))
+    return RouteMessage(hops=(*first, *_hops(family, attributes.get(_ROUTE_MULTIPATH, b""))))
 
 
 def _hops(family: int, octets: bytes) -> Iterator[Hop]:

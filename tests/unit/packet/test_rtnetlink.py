@@ -117,27 +117,27 @@ def test_flags_beyond_eight_bits_stand_in_an_attribute() -> None:
 
 def test_default_route_over_a_gateway() -> None:
     told = rtnetlink.decode(route({4: number(4), 5: IPv4Address("192.0.2.254").packed}))
-    assert told == RouteMessage(length=0, hops=(Hop(4, ip_address("192.0.2.254")),))
+    assert told == RouteMessage(hops=(Hop(4, ip_address("192.0.2.254")),))
 
 
 def test_route_to_what_is_on_link_has_no_gateway() -> None:
-    assert rtnetlink.decode(route({4: number(4)}, length=24)) == RouteMessage(length=24, hops=(Hop(4, None),))
+    assert rtnetlink.decode(route({4: number(4)}, length=24)) == RouteMessage(hops=(Hop(4, None),))
 
 
 def test_gateway_of_the_other_family_is_none() -> None:
     via = struct.pack("=H", AF_INET6) + IPv6Address("fe80::1").packed
-    assert rtnetlink.decode(route({4: number(4), 18: via})) == RouteMessage(length=0, hops=(Hop(4, None),))
+    assert rtnetlink.decode(route({4: number(4), 18: via})) == RouteMessage(hops=(Hop(4, None),))
 
 
 def test_multipath_route_has_a_hop_per_path() -> None:
     paths = hop(4, {5: IPv6Address("fe80::1").packed}) + hop(5, {5: IPv6Address("fe80::2").packed})
     told = rtnetlink.decode(route({9: paths}, family=AF_INET6))
-    assert told == RouteMessage(length=0, hops=(Hop(4, ip_address("fe80::1")), Hop(5, ip_address("fe80::2"))))
+    assert told == RouteMessage(hops=(Hop(4, ip_address("fe80::1")), Hop(5, ip_address("fe80::2"))))
 
 
 def test_paths_that_are_cut_off_are_left_out() -> None:
     paths = hop(4, {5: IPv4Address("192.0.2.1").packed}) + hop(5, {5: IPv4Address("192.0.2.2").packed})[:-1]
-    assert rtnetlink.decode(route({9: paths})) == RouteMessage(length=0, hops=(Hop(4, ip_address("192.0.2.1")),))
+    assert rtnetlink.decode(route({9: paths})) == RouteMessage(hops=(Hop(4, ip_address("192.0.2.1")),))
 
 
 def test_neighbor_with_its_mac() -> None:
