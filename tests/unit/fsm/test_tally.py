@@ -13,6 +13,8 @@ def test_increments_are_taken_once_and_sorted() -> None:
     tally.responses[FIRST] += 3
     tally.drops[DropReason.ARP_REPLY] += 1
     tally.heartbeats[Refusal.FORGED] += 4
+    tally.failovers_s += [0.4, 0.3]
+    tally.groups = {"eth1": 2, "eth0": 1}
     assert tally.take() == Counters(
         addresses=(
             AddressCount(address="192.0.2.10", requests=3, responses=3),
@@ -20,6 +22,8 @@ def test_increments_are_taken_once_and_sorted() -> None:
         ),
         drops={"arpReply": 1},
         heartbeats={"forged": 4},
+        failovers_s=(0.4, 0.3),
+        groups={"eth0": 1, "eth1": 2},
     )
     assert tally.take() is None
 
