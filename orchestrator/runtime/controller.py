@@ -21,6 +21,7 @@ from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import CONTROLLER_METRICS, Metrics, Name
 from orchestrator.resources.core import LoadBalancerStatus, Service
 from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.runtime.controller_conditions import ServiceConditions
 from orchestrator.runtime.controller_report import ControllerReport
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
@@ -33,8 +34,10 @@ from orchestrator.supervise import folder_lock
 
 log = structlog.get_logger()
 
-UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus", "ServiceL2Status", "SpeakerState")
+UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus")
 """States that tell the controller nothing."""
+LATE = ("ServiceL2Status",)
+"""States that only conditions are made of."""
 RETRY_S = 1.0
 """How soon a Service whose status could not be written is tried again."""
 
@@ -52,10 +55,12 @@ class Controller:
         self._report = ControllerReport(settings.namespace, sink, metrics)
         self._store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
         self._ledger = Ledger()
+        self._conditions = ServiceConditions(sink, self._store, self._ledger, metrics)
         self._last_good: LastGood | None = None
         self._usable: LastGood = {}
         self._pending: dict[ObjectKey, AllocationRefusal] = {}
         self._failed: set[ObjectKey] = set()
+        self._retry_at = 0.0
         self._orphan_deadlines: dict[ObjectKey, float] = {}
 
     async def loop(self) -> None:
@@ -65,11 +70,22 @@ class Controller:
             if any(isinstance(item, Stop) for item in batch):
                 return
             started = time.monotonic()
-            changes = self._store.apply(
-                [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
-            )
-            if self._store.synced:
+            events = [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
+            self._conditions.owners_changed(events)
+            changes = self._store.apply(events)
+            if not self._store.synced:
+                continue
+            if changes.speakers:
+                self._conditions.speakers_changed(started)
+            if self._concerns_addresses(changes, started):
                 await self._cycle(changes, started)
+            await self._conditions.work(started)
+
+    def _concerns_addresses(self, changes: Changes, now: float) -> bool:
+        """Whether there is more to do than to look at conditions."""
+        due = self._deadline()
+        first = self._last_good is None
+        return bool(first or changes.services or changes.configuration or (due is not None and due <= now))
 
     async def _cycle(self, changes: Changes, started: float) -> None:
         first = self._last_good is None
@@ -98,6 +114,7 @@ class Controller:
         snapshot = self._store.snapshot()
         resolved = resolve(snapshot, last_good)
         self._ledger.set_pools(resolved.config.pools)
+        self._conditions.configured(resolved.config, time.monotonic())
         await self._report.configuration((*self._store.problems(), *resolved.problems))
         await self._report.heartbeat_key(snapshot.secrets)
         self._last_good = {**last_good, **resolved.last_good}
@@ -139,6 +156,7 @@ class Controller:
             await self._write(service, result)
         except OSError as error:
             self._failed.add(key)
+            self._retry_at = time.monotonic() + RETRY_S
             self._metrics.add(Name.UPDATE_ERRORS)
             log.error("status not written", service=str(key), reason=error.strerror)
             return False
@@ -148,6 +166,7 @@ class Controller:
         """The Service is gone, or was never there: an EndpointSlice may name what does not exist."""
         self._pending.pop(key, None)
         self._report.forget(key)
+        self._conditions.forget(key)
         assignment = self._ledger.release(key)
         await self._sink.delete(ObjectRef("Service", *key))
         if assignment is not None:
@@ -162,8 +181,13 @@ class Controller:
             self._pending.pop(key, None)
         if result.differs_from(service) and result.ingress is not None:
             status = msgspec.structs.replace(service.status, load_balancer=LoadBalancerStatus(ingress=result.ingress))
-            await self._sink.write_service_status(key, status, {ALLOCATED_FROM_POOL: result.pool})
+            service = self._conditions.completed(msgspec.structs.replace(service, status=status))
+            await self._sink.write_service_status(key, service.status, {ALLOCATED_FROM_POOL: result.pool})
             log.info("status written", service=str(key), ips=[entry.ip for entry in result.ingress], pool=result.pool)
+        if result.outcome is Outcome.NOT_OURS:
+            self._conditions.forget(key)
+        else:
+            self._conditions.settled(service)
         await self._report.service_events(key, result.events)
 
     def _expired_orphans(self, now: float) -> set[ObjectKey]:
@@ -178,12 +202,17 @@ class Controller:
         deadline = now + self._settings.removed_pool_hold_s
         self._orphan_deadlines = {key: self._orphan_deadlines.get(key, deadline) for key in self._ledger.orphans}
 
+    def _deadline(self) -> float | None:
+        """When addresses need something without an event, monotonic; None: never."""
+        return min([*self._orphan_deadlines.values(), *([self._retry_at] if self._failed else [])], default=None)
+
     def _patience(self) -> float | None:
         """Seconds until something has to be done without an event; None: nothing has."""
         now = time.monotonic()
-        deadlines = [max(deadline - now, 0.0) for deadline in self._orphan_deadlines.values()]
-        deadlines += [RETRY_S] if self._failed else []
-        return min(deadlines, default=None)
+        deadline = self._deadline()
+        waits = [max(deadline - now, 0.0)] if deadline is not None else []
+        behind = self._conditions.patience(now)
+        return min([*waits, *([behind] if behind is not None else [])], default=None)
 
 
 async def run(settings: ControllerSettings) -> int:
@@ -195,7 +224,7 @@ async def run(settings: ControllerSettings) -> int:
         if port:
             serve("0.0.0.0", port, metrics, readiness)
     controller = Controller(settings, ManifestsSink(settings.state), metrics, readiness)
-    source = ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD)
+    source = ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD, late=LATE)
     settings.state.mkdir(parents=True, exist_ok=True)
     with folder_lock.hold(settings.state, "controller"):
         controller.feed.stop_on_signals()

@@ -49,7 +49,7 @@ class ControllerReport:
         """Write the ConfigurationState and the metrics about problems; log problems that are new."""
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         state = configuration_state(
-            node=None, namespace=self._namespace, problems=errors, previous=self._state, now=_now()
+            node=None, namespace=self._namespace, problems=errors, previous=self._state, now=now_text()
         )
         if state != self._state:
             for problem in errors:
@@ -136,5 +136,6 @@ class ControllerReport:
             self._metrics.replace(name, of_pools)
 
 
-def _now() -> str:
+def now_text() -> str:
+    """The time as conditions have it: RFC 3339, UTC, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import StartupError
 from orchestrator.resources import core, metallb
-from orchestrator.resources.kinds import KubeObject
+from orchestrator.resources.kinds import KubeObject, ref_of
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.sources.interface import (
@@ -112,10 +112,10 @@ def ref_of_event(event: SourceEvent) -> ObjectRef | None:
 
 
 @asynccontextmanager
-async def watching(tmp_path: Path, unread: Iterable[str] = ()) -> AsyncIterator[Watcher]:
+async def watching(tmp_path: Path, unread: Iterable[str] = (), late: Iterable[str] = ()) -> AsyncIterator[Watcher]:
     folder = tmp_path / "manifests"
     folder.mkdir(exist_ok=True)
-    async with aclosing(ManifestsSource(folder, tmp_path / "state", NAMESPACE, unread).watch()) as stream:
+    async with aclosing(ManifestsSource(folder, tmp_path / "state", NAMESPACE, unread, late).watch()) as stream:
         watcher = Watcher(folder, stream)
         await watcher.next()
         yield watcher
@@ -474,6 +474,24 @@ async def test_states_of_unread_kinds_are_left_alone_and_listed_by_name(tmp_path
         await watcher.settle()
         assert watcher.last(ObjectRef("ConfigurationState", NAMESPACE, "controller")) is None
         assert await sink.names("ConfigurationState", NAMESPACE) == {"controller"}
+
+
+async def test_states_of_late_kinds_follow_the_first_list_with_what_changed_meanwhile(tmp_path: Path) -> None:
+    sink = ManifestsSink(tmp_path / "state")
+    statuses = [
+        metallb.ServiceL2Status(metadata=ObjectMeta(name=f"l2-{number}", namespace=NAMESPACE)) for number in range(60)
+    ]
+    for status in statuses:
+        await sink.write(status)
+    async with watching(tmp_path, late=["ServiceL2Status"]) as watcher:
+        assert watcher.events == [Synced()]
+        await sink.delete(ref_of(statuses[-1]))
+        (watcher.folder / "web.yaml").write_text(service())
+        await watcher.next()
+        assert len(watcher.events) < len(statuses)
+        assert watcher.last(WEB) is not None
+        await watcher.settle()
+        assert {ref_of_event(event) for event in watcher.events[1:]} == {WEB, *map(ref_of, statuses[:-1])}
 
 
 async def test_pool_status_is_laid_over_its_manifest(tmp_path: Path) -> None:

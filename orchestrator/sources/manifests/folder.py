@@ -5,7 +5,8 @@ object that moves from one file to another in one batch is never removed in betw
 not a wrong picture.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -19,16 +20,23 @@ from orchestrator.sources.manifests.state import StateFolder
 from orchestrator.sources.manifests.tree import Listing, Tree
 from orchestrator.sources.manifests.view import View
 
+LATE_FILES = 25
+"""How many late states are read in one go: about 5 ms."""
+
 
 class ManifestsSource:
     """Implements Source. `folder` is what people write, `state` what ManifestsSink writes.
 
-    States of the kinds in `unread` are left alone: a speaker need not parse what it, or others, wrote for people.
+    States of the kinds in `unread` are left alone: a speaker need not parse what it, or others, wrote for people. Those of
+    the kinds in `late` follow the first list, a few at a time, so that a process need not wait for thousands of them.
     """
 
-    def __init__(self, folder: Path, state: Path, namespace: str, unread: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, state: Path, namespace: str, unread: Iterable[str] = (), late: Iterable[str] = ()
+    ) -> None:
         self._folder = folder.absolute()
         self._unread = tuple(unread)
+        self._late = tuple(late)
         self._state = StateFolder(state.absolute())
         self._namespace = namespace
 
@@ -41,7 +49,10 @@ class ManifestsSource:
             excluded = frozenset({self._state.events, *map(self._state.folder, self._unread)})
             states = Tree(self._state.path, excluded)
             reader = _Reader(notices, Tree(self._folder, frozenset({self._state.path})), states, self._namespace)
-            yield [*reader.update(Batch(names=True)), Synced()]
+            yield [*reader.first_list(frozenset(map(self._state.folder, self._late))), Synced()]
+            for events in reader.late():
+                yield events
+                await asyncio.sleep(0)  # whoever reads them has had its turn
             while True:
                 if events := reader.update(await notices.next_batch(reader.covers)):
                     yield events
@@ -58,11 +69,20 @@ class _Reader:
             (manifests, self._view.manifests),
             (states, self._view.states),
         )
+        self._put_off: frozenset[Path] = frozenset()
+        self._late: set[Path] = set()
         self._set_aside: set[Path] = set()
         self._listings: list[Listing] = []
 
     def covers(self, path: Path) -> bool:
         return any(tree.covers(path) for tree, _ in self._trees)
+
+    def first_list(self, put_off: frozenset[Path]) -> list[SourceEvent]:
+        """Return what is there; what is in the folders `put_off` is left to `late`."""
+        self._put_off = put_off
+        events = self.update(Batch(names=True))
+        self._put_off = frozenset()
+        return events
 
     def update(self, batch: Batch) -> list[SourceEvent]:
         """Return the changes that a batch amounts to."""
@@ -75,10 +95,21 @@ class _Reader:
             paths = {path for path in batch.paths if tree.covers(path)}
             if batch.names:
                 known = {Path(name) for name in claims.names}
-                paths |= listing.files if batch.everything else listing.files - known
+                paths |= listing.files if batch.everything else listing.files - known - self._late
                 paths |= {path for path in known - listing.files if not listing.hides(path)}
-            touched |= self._read(claims, paths)
+            later = {path for path in paths if not self._put_off.isdisjoint(path.parents)}
+            self._late |= later
+            touched |= self._read(claims, paths - later)
         return self._view.changes(touched, self._input_state())
+
+    def late(self) -> Iterator[list[SourceEvent]]:
+        """Yield what the files say that the first list left out, and what has changed meanwhile."""
+        while self._late:
+            batch = self._notices.waiting(self.covers)
+            batch.paths.update(sorted(self._late)[:LATE_FILES])
+            self._late -= batch.paths
+            if events := self.update(batch):
+                yield events
 
     def _list(self, tree: Tree) -> Listing:
         with suppress(OSError):  # the parent tells when a root that was moved away comes back; it may be closed to us

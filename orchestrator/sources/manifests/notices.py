@@ -72,6 +72,10 @@ class Notices:
             events.extend(self._queued())
         return _batch_of([event for event in events if _concerns(event, covers)])
 
+    def waiting(self, covers: Callable[[Path], bool]) -> Batch:
+        """Return what is queued about paths that `covers` accepts, without waiting; it may be nothing."""
+        return _batch_of([event for event in self._queued() if _concerns(event, covers)])
+
     def _queued(self) -> Iterator[Event]:
         while (event := self._inotify.sync_get()) is not None:
             yield event
