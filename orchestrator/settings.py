@@ -6,7 +6,6 @@ RunFolder names every file that the processes of one node share; the speaker, th
 import os
 from dataclasses import dataclass
 from enum import Enum
-from importlib import resources
 from pathlib import Path
 
 FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
@@ -54,8 +53,9 @@ class RunFolder:
 
 def template_folder() -> Path:
     """Return the folder of the templates: inside the installed package, or beside it in a checkout."""
-    packaged = Path(str(resources.files("orchestrator"))) / "templates"
-    return packaged if packaged.is_dir() else packaged.parent.parent / "templates"
+    package = Path(__file__).parent
+    packaged = package / "templates"
+    return packaged if packaged.is_dir() else package.parent / "templates"
 
 
 def environment(name: str, default: str = "") -> str:

@@ -1,10 +1,27 @@
-"""`ferrule respond`: answer ARP for the addresses that the speaker hands over."""
+"""`ferrule respond`: answer ARP and NDP for the addresses that the speaker hands over.
+
+The process shall stay below 25 MiB, so it goes without what its libraries load if they can: see `UNUSED`.
+"""
 
 import argparse
-import asyncio
+import sys
+from collections.abc import Iterable
 
 from orchestrator.cli.arguments import add_log_level, add_node_arguments
 from orchestrator.settings import RunFolder
+
+UNUSED = ("ssl", "_hashlib", "rich", "typing_extensions")
+"""Modules that asyncio, hashlib, structlog and msgspec use if they are there and do without if not.
+
+RSS after all imports, Python 3.11: 32 MiB with them, 22 without. Two are OpenSSL, which the responder needs for nothing:
+the SHA-256 of a heartbeat is Python's own.
+"""
+
+
+def go_without(modules: Iterable[str]) -> None:
+    """Let each import of these fail from now on, as if they were not installed; those imported already stay."""
+    for name in modules:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None is documented to make an import fail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
+    go_without(UNUSED)
+    import asyncio
+
     from orchestrator.observe import logs
     from orchestrator.runtime import responder
     from orchestrator.runtime.responder import ResponderSettings

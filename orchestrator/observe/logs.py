@@ -13,8 +13,9 @@ LEVELS = {
     "info": logging.INFO,
     "warn": logging.WARNING,
     "error": logging.ERROR,
-    "none": logging.CRITICAL + 1,
+    "none": logging.CRITICAL,
 }
+"""Nothing of ours is critical; structlog knows no level above."""
 
 
 def _caller(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
