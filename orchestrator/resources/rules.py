@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from orchestrator.errors import InvalidConfig
-from orchestrator.resources import core, durations, metallb
+from orchestrator.net.addresses import parse_address
+from orchestrator.resources import core, durations, extensions, metallb
 from orchestrator.resources.fields import Fault
 from orchestrator.resources.kinds import KubeObject
 
@@ -78,6 +79,21 @@ def _service_rules(service: core.Service) -> Iterator[Fault]:
             yield Fault(f"spec.ports[{index}].port", "a port is required; write a number from 1 to 65535")
 
 
+def _failover_rules(failover: extensions.Failover) -> Iterator[Fault]:
+    spec = failover.spec
+    try:
+        canonical = str(parse_address(spec.address))
+    except InvalidConfig as error:
+        yield Fault("spec.address", f"{error}; write the address of a Service")
+    else:
+        if canonical != spec.address:
+            yield Fault("spec.address", f'"{spec.address}" is not the usual form; write "{canonical}"')
+    if not (spec.to or spec.avoid):
+        yield Fault("spec.to", "says nothing without avoid; name a node, or one to avoid")
+    if spec.to and spec.to in spec.avoid:
+        yield Fault("spec.avoid", f"{spec.to} is where the address should be; remove it from one of the two")
+
+
 def _choice(field: str, value: str, choices: Sequence[str]) -> Iterator[Fault]:
     if value not in choices:
         yield Fault(field, f'"{value}" is not one of {", ".join(choices)}; write one of them')
@@ -87,4 +103,5 @@ _RULES: Mapping[type, Callable[..., Iterator[Fault]]] = {
     core.Service: _service_rules,
     metallb.BGPPeer: _peer_rules,
     metallb.BGPAdvertisement: _bgp_advertisement_rules,
+    extensions.Failover: _failover_rules,
 }

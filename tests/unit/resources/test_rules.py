@@ -1,7 +1,9 @@
+from typing import Any
+
 import msgspec
 import pytest
 
-from orchestrator.resources import core, metallb
+from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.meta import ObjectMeta
 from orchestrator.resources.rules import broken_rules
 
@@ -9,7 +11,7 @@ METADATA = ObjectMeta(name="x", namespace="default")
 SELECTOR = (metallb.LabelSelector(),)
 
 
-def fields_of(obj: core.Service | metallb.BGPPeer | metallb.BGPAdvertisement) -> list[str]:
+def fields_of(obj: core.Service | metallb.BGPPeer | metallb.BGPAdvertisement | extensions.Failover) -> list[str]:
     return [fault.field for fault in broken_rules(obj)]
 
 
@@ -75,3 +77,19 @@ def test_service_has_the_words_and_ports_that_the_api_server_takes() -> None:
         "spec.ports[1].protocol",
         "spec.ports[1].port",
     ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"address": "192.0.2.10", "to": "b"}, []),
+        ({"address": "2001:db8::1", "avoid": ("a",)}, []),
+        ({"address": "2001:DB8:0::1", "to": "b"}, ["spec.address"]),
+        ({"address": "web", "to": "b"}, ["spec.address"]),
+        ({"address": "192.0.2.10"}, ["spec.to"]),
+        ({"address": "192.0.2.10", "to": "b", "avoid": ("b",)}, ["spec.avoid"]),
+    ],
+)
+def test_failover_names_an_address_in_its_usual_form_and_a_node(spec: dict[str, Any], fields: list[str]) -> None:
+    failover = extensions.Failover(metadata=METADATA, spec=extensions.FailoverSpec(**spec))
+    assert fields_of(failover) == fields

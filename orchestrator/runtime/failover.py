@@ -1,0 +1,202 @@
+"""`ferrule failover`: writes, removes and lists Failover objects, and watches whether the owner follows.
+
+Works on any Source and Sink. Nothing here decides who answers: the speakers do, from the same objects.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.config.model import Config, NodeName
+from orchestrator.config.resolve import resolve
+from orchestrator.decide.failovers import Circumstances, Standing, explanation, object_name, reached, standing
+from orchestrator.errors import InvalidConfig, NotReady
+from orchestrator.net.addresses import IpAddress, address_key, parse_address
+from orchestrator.resources.core import Service
+from orchestrator.resources.extensions import Failover, FailoverSpec
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.resources.selectors import admits
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.sources.interface import Sink, SourceEvent
+
+NAMED = 10
+"""How many addresses or nodes an error names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What became of a move: who answered before and answers now, and after how many seconds that was as wanted.
+
+    `took_s` is None if it was not within the time that was given; `why` says what is known about that then.
+    """
+
+    spec: FailoverSpec
+    before: tuple[NodeName, ...]
+    now: tuple[NodeName, ...]
+    took_s: float | None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """One Failover object as it stands."""
+
+    name: str
+    spec: FailoverSpec
+    services: tuple[str, ...]
+    owners: tuple[NodeName, ...]
+    standing: Standing
+    why: str
+
+
+class Placements:
+    """The objects that count, and what is done with Failovers. `read` comes first."""
+
+    def __init__(self, events: AsyncIterator[Sequence[SourceEvent]], sink: Sink, namespace: str) -> None:
+        self._events = events
+        self._sink = sink
+        self._namespace = namespace
+        self._store = ObjectStore(namespace, CONFIG_MAP_NAME)
+        self._config = Config()
+
+    async def read(self) -> None:
+        """Take in the first list."""
+        while not self._store.synced:
+            self._store.apply(await anext(self._events))
+        self._config = resolve(self._store.snapshot(), from_config_map(self._store.last_good)).config
+
+    def listed(self) -> tuple[Placed, ...]:
+        """Return every Failover, by address."""
+        found = sorted(self._store.failovers.values(), key=lambda each: (_key(each), each.metadata.name))
+        return tuple(self._placed(each) for each in found)
+
+    def _placed(self, failover: Failover) -> Placed:
+        known = self._circumstances(parse_address(failover.spec.address))
+        return Placed(
+            name=failover.metadata.name,
+            spec=failover.spec,
+            services=tuple(known.services),
+            owners=tuple(sorted(known.owners)),
+            standing=standing(failover.spec, known),
+            why=explanation(failover.spec, known),
+        )
+
+    async def move(self, address: IpAddress, to: NodeName, wait_s: float) -> Move:
+        """Write the Failover of an address and wait until it is in force; `to` empty: away from who has it.
+
+        Raises InvalidConfig for an address or node that is not there, NotReady if nobody answers for the address.
+        """
+        before = self._checked(address, to)
+        avoid = () if to else before
+        if not (to or avoid):
+            raise NotReady(f"nobody answers for {address} over layer 2 now; {self._answered()}")
+        spec = FailoverSpec(address=str(address), to=to, avoid=avoid)
+        name = object_name(address)
+        await self._remove_others(address, name)
+        metadata = ObjectMeta(name=name, namespace=self._namespace)
+        started = time.monotonic()
+        await self._sink.write(Failover(metadata=metadata, spec=spec))
+        took_s = await self._until_reached(address, spec, started, wait_s)
+        known = self._circumstances(address)
+        why = explanation(spec, known) if took_s is None else ""
+        return Move(spec=spec, before=before, now=tuple(sorted(known.owners)), took_s=took_s, why=why)
+
+    async def undo(self, address: IpAddress) -> tuple[str, ...]:
+        """Remove the Failovers of an address and return their names. Raises InvalidConfig if there is none."""
+        names = self._names_of(address)
+        if not names:
+            raise InvalidConfig(f"{address} was not moved; `ferrule failover` lists what was")
+        await self._remove_others(address, "")
+        return names
+
+    # What is known ------------------------------------------------------------------------------------------------
+
+    def _checked(self, address: IpAddress, to: NodeName) -> tuple[NodeName, ...]:
+        known = self._circumstances(address)
+        if not known.services:
+            raise InvalidConfig(f"no Service has the address {address}; {self._answered()}")
+        if to and to not in known.nodes:
+            raise InvalidConfig(f"there is no node {to}; known nodes: {_some(sorted(known.nodes))}")
+        return tuple(sorted(known.owners))
+
+    def _circumstances(self, address: IpAddress) -> Circumstances:
+        services = [service for service in self._store.services.values() if _has(service, address)]
+        keys = {service.metadata.key for service in services}
+        speakers = self._store.speakers
+        return Circumstances(
+            services=tuple(sorted(map(str, keys))),
+            owners=frozenset(node for key, node in self._owners() if key in keys),
+            nodes=frozenset(self._config.nodes) | speakers.keys(),
+            speakers=frozenset(speakers),
+            draining=frozenset(node for node, state in speakers.items() if state.spec.draining),
+            advertised=frozenset(self._advertised(address, services)),
+        )
+
+    def _owners(self) -> list[tuple[ObjectKey, NodeName]]:
+        statuses = (each.status for each in self._store.l2_statuses.values())
+        return [(ObjectKey(status.service_namespace, status.service_name), status.node) for status in statuses]
+
+    def _advertised(self, address: IpAddress, services: Sequence[Service]) -> set[NodeName]:
+        return {
+            node
+            for pool in self._config.pools.values()
+            if address in pool
+            for advertisement in pool.l2_advertisements
+            for node in advertisement.nodes
+            if any(admits(advertisement.service_selectors, service.metadata.labels) for service in services)
+        }
+
+    def _answered(self) -> str:
+        keys = {key for key, _ in self._owners()}
+        services = (service for key, service in self._store.services.items() if key in keys)
+        found = {entry.ip for service in services for entry in service.status.load_balancer.ingress if entry.ip}
+        return f"announced over layer 2: {_some(sorted(found))}"
+
+    # Objects ------------------------------------------------------------------------------------------------------
+
+    def _names_of(self, address: IpAddress) -> tuple[str, ...]:
+        return tuple(sorted(name for name, each in self._store.failovers.items() if each.spec.address == str(address)))
+
+    async def _remove_others(self, address: IpAddress, kept: str) -> None:
+        """Remove the Failovers of an address. Raises InvalidConfig for one that is not in the sink: a person keeps it."""
+        ours = await self._sink.names("Failover", self._namespace)
+        for name in self._names_of(address):
+            if name not in ours:
+                raise InvalidConfig(f"Failover {name} moves {address} and is kept among the manifests; edit it there")
+            if name != kept:
+                await self._sink.delete(ObjectRef("Failover", self._namespace, name))
+
+    async def _until_reached(
+        self, address: IpAddress, spec: FailoverSpec, started: float, wait_s: float
+    ) -> float | None:
+        """Follow the source until the wanted nodes answer; the seconds since `started`, None if it takes too long."""
+        try:
+            async with asyncio.timeout(wait_s):
+                while not reached(spec, self._circumstances(address).owners):
+                    self._store.apply(await anext(self._events))
+        except TimeoutError:
+            return None
+        return time.monotonic() - started
+
+
+def _has(service: Service, address: IpAddress) -> bool:
+    text = str(address)
+    return any(_canonical(entry.ip) == text for entry in service.status.load_balancer.ingress)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return str(parse_address(text))
+    except InvalidConfig:
+        return text
+
+
+def _key(failover: Failover) -> tuple[int, int]:
+    return address_key(parse_address(failover.spec.address))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more if names else "none"
