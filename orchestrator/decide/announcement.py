@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from orchestrator.config.model import Config
 from orchestrator.decide.bgp import plan_bgp
 from orchestrator.decide.candidates import Candidate
+from orchestrator.decide.contest import Contest
 from orchestrator.decide.convergence import age
 from orchestrator.decide.eligibility import NodeView, has_our_class, serving
-from orchestrator.decide.layer2 import plan_layer2
+from orchestrator.decide.layer2 import contest_of, plan_layer2
 from orchestrator.decide.node_plan import Decline, DeclineReason, GroupPlan, Protocol
+from orchestrator.decide.reach import Reach
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.core import EndpointSlice, Service
@@ -27,11 +29,50 @@ def plan_group(
     services: Sequence[Service],
     endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
     view: NodeView,
+    reach: Reach | None = None,
 ) -> GroupPlan:
     """Return what `view.node` announces of the Services of one group; equal input in any order gives an equal plan.
 
-    `endpoints` are the slices of each Service, by the Service's key.
+    `endpoints` are the slices of each Service, by the Service's key. `reach` of the same configuration and view may be
+    used for many groups, and remembers what they have in common.
     """
+    candidates, declined = _candidates(config, services, endpoints, view)
+    bgp = plan_bgp(config, candidates, view)
+    layer2 = plan_layer2(candidates, view, reach or Reach(config, view))
+    return GroupPlan(
+        routes=bgp.routes,
+        layer2=layer2.layer2,
+        elsewhere=layer2.elsewhere,
+        withheld=layer2.withheld,
+        announced=tuple(sorted((*bgp.announced, *layer2.announced), key=lambda one: (one.service, one.protocol.value))),
+        declined=tuple(
+            sorted(
+                (*declined, *bgp.declined, *layer2.declined),
+                key=lambda one: (one.service, one.protocol.value, one.reason.value, one.detail),
+            )
+        ),
+        seniority=age(candidates[0].service) if candidates else None,
+    )
+
+
+def contest_of_group(
+    config: Config,
+    services: Sequence[Service],
+    endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
+    view: NodeView,
+    reach: Reach,
+) -> Contest | None:
+    """Return the layer-2 election that `plan_group` would hold; None if it would hold none."""
+    return contest_of(_candidates(config, services, endpoints, view)[0], view, reach)
+
+
+def _candidates(
+    config: Config,
+    services: Sequence[Service],
+    endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
+    view: NodeView,
+) -> tuple[list[Candidate], list[Decline]]:
+    """The Services that pass the gate, the older first, and what is to be said of the others."""
     candidates: list[Candidate] = []
     declined: list[Decline] = []
     for service in sorted(services, key=age):
@@ -43,20 +84,7 @@ def plan_group(
             declined += [
                 Decline(service=key, protocol=protocol, reason=passed[0], detail=passed[1]) for protocol in Protocol
             ]
-    bgp = plan_bgp(config, candidates, view)
-    layer2 = plan_layer2(config, candidates, view)
-    return GroupPlan(
-        routes=bgp.routes,
-        layer2=layer2.layer2,
-        announced=tuple(sorted((*bgp.announced, *layer2.announced), key=lambda one: (one.service, one.protocol.value))),
-        declined=tuple(
-            sorted(
-                (*declined, *bgp.declined, *layer2.declined),
-                key=lambda one: (one.service, one.protocol.value, one.reason.value, one.detail),
-            )
-        ),
-        seniority=age(candidates[0].service) if candidates else None,
-    )
+    return candidates, declined
 
 
 def _gate(config: Config, service: Service, slices: Sequence[EndpointSlice], view: NodeView) -> Candidate | Refusal:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
-from orchestrator.config.model import Config, L2Advertisement, NodeFacts, NodeName
+from orchestrator.config.model import L2Advertisement, NodeFacts, NodeName
 from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import MacAddress
 from orchestrator.resources.core import Endpoint, EndpointSlice, Service
@@ -97,20 +97,6 @@ def is_local(service: Service) -> bool:
 def is_excluded(facts: NodeFacts, view: NodeView) -> bool:
     """Whether the node's label keeps it from announcing."""
     return facts.excluded_from_balancers and not view.ignore_exclude_label
-
-
-def layer2_candidates(config: Config, advertisements: Iterable[L2Advertisement], view: NodeView) -> frozenset[NodeName]:
-    """Return the living nodes that an advertisement includes, without those that are cut off or labeled.
-
-    Not considered, as in MetalLB: whether a node is Ready, cordoned or tainted.
-    """
-    included = frozenset[NodeName]().union(*(advertisement.nodes for advertisement in advertisements))
-    alive = included if view.alive is None else included & view.alive
-    return frozenset(name for name in alive if _may_announce(config.nodes.get(name), view))
-
-
-def _may_announce(facts: NodeFacts | None, view: NodeView) -> bool:
-    return facts is not None and not facts.network_unavailable and not is_excluded(facts, view)
 
 
 def preference(advertisements: Iterable[L2Advertisement]) -> dict[NodeName, int]:

@@ -49,6 +49,11 @@ class AddressGroups:
         """All groups, sorted."""
         return tuple(sorted(self._members))
 
+    def group_using(self, address: IpAddress) -> GroupId | None:
+        """Return the group of the Services that have this address."""
+        user = self._any_user(address)
+        return None if user is None else self._group_of[user]
+
     def _any_user(self, address: IpAddress) -> ObjectKey | None:
         return next(iter(self._users.get(address, ())), None)
 

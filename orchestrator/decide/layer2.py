@@ -1,110 +1,90 @@
-"""Layer 2 for one group (contract 4.2, 4.3): which addresses this node answers for.
+"""Layer 2 for one group (contract 4.2, 4.3): which addresses this node answers for, who does otherwise, and why not.
 
-One election per group. Its candidates are the nodes that may answer for every member, so that a shared address is
-answered for where all of its Services work; its key is the first address of the lowest member, so that both families
-of a dual-stack Service, and whatever shares an address with it, stay on one node. For a single Service that is
-MetalLB's election. The key does not depend on endpoints: losing one never moves an address by itself.
+`contest` says who owns the group. The owner may still decline: it has none of the advertisement's interfaces, or
+somebody else has an address on the wire; then the other addresses of the group are answered for all the same.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.config.model import Config, L2Advertisement, NodeName
-from orchestrator.decide.annotations import ALLOW_SHARED_IP, annotation
+from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.candidates import Candidate
-from orchestrator.decide.election import elect
-from orchestrator.decide.eligibility import NodeView, is_local, layer2_candidates, preference
+from orchestrator.decide.contest import Contest, Entrant, contest_between, enter
+from orchestrator.decide.eligibility import NodeView, Occupied, is_local
 from orchestrator.decide.node_plan import (
     Announced,
     Decline,
     DeclineReason,
+    Elsewhere,
     Layer2Address,
     Protocol,
     layer2_in_order,
 )
-from orchestrator.net.addresses import IpAddress
-from orchestrator.resources.selectors import admits
+from orchestrator.decide.reach import Reach
+from orchestrator.net.addresses import IpAddress, address_key
+
+NAMED_NODES = 5
+"""So many nodes a text names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer2Plan:
     layer2: tuple[Layer2Address, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
+    withheld: tuple[IpAddress, ...] = ()
     announced: tuple[Announced, ...] = ()
     declined: tuple[Decline, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entrant:
-    """A Service that takes part in the election, with its advertisements and the nodes that may answer for it."""
-
-    candidate: Candidate
-    advertisements: tuple[L2Advertisement, ...]
-    nodes: frozenset[NodeName]
+def contest_of(candidates: Sequence[Candidate], view: NodeView, reach: Reach) -> Contest | None:
+    """Return the election of a group; None if it is not to be announced over layer 2."""
+    entered = [enter(candidate, reach) for candidate in candidates]
+    return contest_between(candidates, [one for one in entered if isinstance(one, Entrant)], view)
 
 
-def plan_layer2(config: Config, candidates: Sequence[Candidate], view: NodeView) -> Layer2Plan:
+def plan_layer2(candidates: Sequence[Candidate], view: NodeView, reach: Reach) -> Layer2Plan:
     """Return the addresses that this node answers for."""
-    entrants: list[_Entrant] = []
-    declined: list[Decline] = []
-    for candidate in candidates:
-        entered = _enter(config, candidate, view)
-        if isinstance(entered, Decline):
-            declined.append(entered)
-        else:
-            entrants.append(entered)
-    if not entrants:
-        return Layer2Plan(declined=tuple(declined))
-    owner = _owner(candidates, entrants)
+    entered = [enter(candidate, reach) for candidate in candidates]
+    entrants = [one for one in entered if isinstance(one, Entrant)]
+    declined = [one for one in entered if isinstance(one, Decline)]
+    contest = contest_between(candidates, entrants, view)
+    owner = contest.winner(contest.candidates, view.shares) if contest else None
+    elsewhere: tuple[Elsewhere, ...] = ()
+    if owner is not None and owner != view.node:
+        elsewhere = _elsewhere(entrants, owner)
     announced: list[Announced] = []
     addresses: dict[IpAddress, Layer2Address] = {}
+    withheld: set[IpAddress] = set()
     for entrant in entrants:
-        refusal = _refusal(entrant, owner, view)
+        refusal = _refusal(entrant, contest, owner, view)
         if refusal is not None:
             declined.append(refusal)
             continue
         interfaces = _interfaces(entrant, view)
-        announced.append(_announced(entrant.candidate, interfaces))
-        for address in entrant.candidate.addresses:
+        taken = [address for address in entrant.candidate.addresses if address in view.occupied]
+        declined += [_taken(entrant.candidate, address, view.occupied[address]) for address in taken]
+        withheld.update(taken)
+        free = tuple(address for address in entrant.candidate.addresses if address not in view.occupied)
+        if free:
+            announced.append(_announced(entrant.candidate, free, interfaces))
+        for address in free:
             addresses[address] = _joined(addresses.get(address), address, interfaces)
-    return Layer2Plan(layer2=layer2_in_order(addresses.values()), announced=tuple(announced), declined=tuple(declined))
-
-
-def _enter(config: Config, candidate: Candidate, view: NodeView) -> _Entrant | Decline:
-    """Steps 1 to 3 and 5 to 6 of contract 4.2, which have the same result on every node."""
-    if not candidate.serving.anywhere:
-        detail = "no endpoint can serve; look at the pods behind the selector"
-        return candidate.decline(Protocol.LAYER2, DeclineReason.NOT_OWNER, detail)
-    labels = candidate.service.metadata.labels
-    advertisements = tuple(
-        advertisement
-        for advertisement in candidate.pool.l2_advertisements
-        if admits(advertisement.service_selectors, labels)
+    return Layer2Plan(
+        layer2=layer2_in_order(addresses.values()),
+        elsewhere=elsewhere,
+        withheld=tuple(sorted(withheld, key=address_key)),
+        announced=tuple(announced),
+        declined=tuple(declined),
     )
-    selective = [advertisement.name for advertisement in advertisements if advertisement.service_selectors]
-    if selective and annotation(candidate.service, ALLOW_SHARED_IP) is not None:
-        detail = (
-            f"L2Advertisement {selective[0]} has serviceSelectors and the Service may share its address; "
-            "remove one of them"
-        )
-        return candidate.decline(Protocol.LAYER2, DeclineReason.SHARED_IP_WITH_SERVICE_SELECTOR, detail)
-    nodes = layer2_candidates(config, advertisements, view)
-    if is_local(candidate.service):
-        nodes &= candidate.serving.nodes
-    return _Entrant(candidate=candidate, advertisements=advertisements, nodes=nodes)
 
 
-def _owner(candidates: Sequence[Candidate], entrants: Sequence[_Entrant]) -> NodeName | None:
-    """The elected node. Services without an advertisement take no part in the choice of nodes."""
-    taking_part = [entrant for entrant in entrants if entrant.advertisements]
-    if not taking_part:
-        return None
-    nodes = frozenset.intersection(*(entrant.nodes for entrant in taking_part))
-    advertisements = [advertisement for entrant in taking_part for advertisement in entrant.advertisements]
-    key = min(candidates, key=lambda candidate: candidate.key).addresses[0]
-    return elect(key, nodes, preference(advertisements))
+def _elsewhere(entrants: Sequence[Entrant], owner: NodeName) -> tuple[Elsewhere, ...]:
+    addresses = {address for one in entrants if one.advertisements for address in one.candidate.addresses}
+    return tuple(Elsewhere(address=address, node=owner) for address in sorted(addresses, key=address_key))
 
 
-def _refusal(entrant: _Entrant, owner: NodeName | None, view: NodeView) -> Decline | None:
+def _refusal(entrant: Entrant, contest: Contest | None, owner: NodeName | None, view: NodeView) -> Decline | None:
+    """Why this node answers for no address of the Service."""
     candidate = entrant.candidate
     if all(view.node not in advertisement.nodes for advertisement in entrant.advertisements):
         detail = (
@@ -112,11 +92,13 @@ def _refusal(entrant: _Entrant, owner: NodeName | None, view: NodeView) -> Decli
             "look at its nodeSelectors and serviceSelectors"
         )
         return candidate.decline(Protocol.LAYER2, DeclineReason.NO_MATCHING_ADVERTISEMENT, detail)
+    if contest is not None and contest.off_link and not contest.everyone:
+        return candidate.decline(Protocol.LAYER2, DeclineReason.NO_NODE_ON_LINK, _off_link(entrant, contest, view))
     if owner is None:
         return candidate.decline(Protocol.LAYER2, DeclineReason.NOT_OWNER, _no_node(candidate))
     if owner != view.node:
         return candidate.decline(Protocol.LAYER2, DeclineReason.NOT_OWNER, f"node {owner} answers for it")
-    return None
+    return _without_interface(entrant, view)
 
 
 def _no_node(candidate: Candidate) -> str:
@@ -124,7 +106,46 @@ def _no_node(candidate: Candidate) -> str:
     return f"no node {rule}is alive, advertised, connected and without the exclude label; free one"
 
 
-def _interfaces(entrant: _Entrant, view: NodeView) -> tuple[str, ...] | None:
+def _off_link(entrant: Entrant, contest: Contest, view: NodeView) -> str:
+    names = ", ".join(one.name for one in entrant.advertisements if one.require_on_link)
+    addresses = ", ".join(str(address) for address in entrant.candidate.addresses)
+    known = [f"{node} has {_legs(node, view)}" for node in sorted(contest.off_link)]
+    more = [f"{len(known) - NAMED_NODES} more"] if len(known) > NAMED_NODES else []
+    return (
+        f"L2Advertisement {names} has requireOnLink, and no node has an address in a subnet that holds {addresses}: "
+        f"{'; '.join([*known[:NAMED_NODES], *more])}; give a node one (on the interfaces of the advertisement, "
+        "with carrier), or use a pool of those subnets"
+    )
+
+
+def _legs(node: NodeName, view: NodeView) -> str:
+    links = view.links.get(node)
+    if links is None:
+        return "not said what it has"
+    legs = [
+        f"{network} on {link.interface}{'' if link.carrier else ' (no carrier)'}"
+        for link in links
+        for network in link.networks
+    ]
+    return ", ".join(legs) or "none"
+
+
+def _without_interface(entrant: Entrant, view: NodeView) -> Decline | None:
+    """A node that is known to have no interface to answer on says so, instead of counting as the announcer."""
+    links, interfaces = view.links.get(view.node), _interfaces(entrant, view)
+    if links is None or any(interfaces is None or link.interface in interfaces for link in links):
+        return None
+    candidate, present = entrant.candidate, ", ".join(link.interface for link in links) or "none"
+    addresses = ", ".join(f'"{address}"' for address in candidate.addresses)
+    named = f"none of {', '.join(interfaces)}" if interfaces else "none"
+    detail = (
+        f"node {view.node} has {named} that may answer for {addresses}; those that may: {present}; "
+        "correct spec.interfaces or nodeSelectors of the L2Advertisement"
+    )
+    return candidate.decline(Protocol.LAYER2, DeclineReason.NO_INTERFACE, detail)
+
+
+def _interfaces(entrant: Entrant, view: NodeView) -> tuple[str, ...] | None:
     """The union over the advertisements that include this node; one without interfaces means all: None."""
     here = [advertisement for advertisement in entrant.advertisements if view.node in advertisement.nodes]
     if any(not advertisement.interfaces for advertisement in here):
@@ -141,7 +162,42 @@ def _joined(present: Layer2Address | None, address: IpAddress, interfaces: tuple
     return Layer2Address(address=address, interfaces=tuple(sorted({*present.interfaces, *interfaces})))
 
 
-def _announced(candidate: Candidate, interfaces: tuple[str, ...] | None) -> Announced:
-    return Announced(
-        service=candidate.key, protocol=Protocol.LAYER2, addresses=candidate.addresses, interfaces=interfaces
-    )
+def _announced(candidate: Candidate, addresses: tuple[IpAddress, ...], interfaces: tuple[str, ...] | None) -> Announced:
+    return Announced(service=candidate.key, protocol=Protocol.LAYER2, addresses=addresses, interfaces=interfaces)
+
+
+def _taken(candidate: Candidate, address: IpAddress, by: Occupied) -> Decline:
+    others = [other for other in candidate.addresses if other != address]
+    rest = f"; {', '.join(str(other) for other in others)} is decided by itself" if others else ""
+    if by.before_use:
+        detail = (
+            f"{address} is in use by MAC {by.mac} on {by.interface}; free it there, or exclude it from pool "
+            f"{candidate.pool.name}: as soon as nobody answers for it, it is announced{rest}"
+        )
+        return candidate.decline(Protocol.LAYER2, DeclineReason.ADDRESS_IN_USE, detail)
+    who = f"node {by.node} (MAC {by.mac})" if by.node else f"a machine with MAC {by.mac}"
+    detail = f"{who} answers for {address} on {by.interface}, and this node gave way until it falls silent{rest}"
+    return candidate.decline(Protocol.LAYER2, DeclineReason.YIELDED, detail)
+
+
+# What a configuration says of a node as a whole -----------------------------------------------------------------------
+
+
+def heartbeat_peers(config: Config, node: NodeName) -> frozenset[NodeName]:
+    """Return the other nodes that could own an address that `node` could own: those of one pool's advertisements."""
+    peers: set[NodeName] = set()
+    for pool in config.pools.values():
+        if any(node in advertisement.nodes for advertisement in pool.l2_advertisements):
+            peers.update(*(advertisement.nodes for advertisement in pool.l2_advertisements))
+    return frozenset(peers - {node})
+
+
+def announcing_interfaces(config: Config, node: NodeName) -> tuple[str, ...] | None:
+    """Return the interfaces that announcements of a node may go out on, sorted; None: any.
+
+    The union over the advertisements that include it; any if there is none, so that nothing changes when one comes.
+    """
+    here = [one for pool in config.pools.values() for one in pool.l2_advertisements if node in one.nodes]
+    if not all(advertisement.interfaces for advertisement in here):
+        return None
+    return tuple(sorted({name for advertisement in here for name in advertisement.interfaces})) or None

@@ -138,12 +138,14 @@ Seniority = tuple[bool, str, ObjectKey]
 class GroupPlan:
     """The outcome for one group on one node. Sorted throughout: equal input gives an equal plan.
 
-    `seniority` orders groups by their oldest Service; None if no Service passed the gate.
+    `withheld` are addresses that this node was elected for and leaves to whoever has them on the wire. `seniority`
+    orders groups by their oldest Service; None if no Service passed the gate.
     """
 
     routes: tuple[Route, ...] = ()
     layer2: tuple[Layer2Address, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
+    withheld: tuple[IpAddress, ...] = ()
     announced: tuple[Announced, ...] = ()
     declined: tuple[Decline, ...] = ()
     seniority: Seniority | None = None

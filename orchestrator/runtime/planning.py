@@ -8,15 +8,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.config.model import Config, NodeName
-from orchestrator.decide.announcement import plan_group
+from orchestrator.decide.announcement import contest_of_group, plan_group
+from orchestrator.decide.contest import Contest
 from orchestrator.decide.convergence import addresses_in_status
 from orchestrator.decide.eligibility import NodeView, has_our_class
 from orchestrator.decide.groups import AddressGroups, GroupId
-from orchestrator.decide.node_plan import DeclineReason, GroupPlan, NodePlan, Protocol
+from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, NodePlan, Protocol
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
+from orchestrator.decide.reach import Reach
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, Prefix
-from orchestrator.resources.core import Service
+from orchestrator.resources.core import EndpointSlice, Service
 from orchestrator.resources.meta import ObjectKey
 from orchestrator.runtime.store import ObjectStore
 
@@ -35,6 +37,7 @@ class Planner:
     def __init__(self, view: NodeView, store: ObjectStore) -> None:
         self.config = Config()
         self._view = view
+        self._reach = Reach(self.config, view)
         self._store = store
         self._groups = AddressGroups()
         self._sum = PlanSum()
@@ -49,6 +52,11 @@ class Planner:
         """Every group's plan; follows later changes."""
         return self._sum.groups
 
+    @property
+    def view(self) -> NodeView:
+        """From where the present plans are made; `shares` are the planner's own."""
+        return self._view
+
     def services_changed(self, keys: Iterable[ObjectKey]) -> Outcome:
         """Plan the groups again that these Services were or are in."""
         affected: set[GroupId] = set()
@@ -59,16 +67,44 @@ class Planner:
     def configuration_changed(self, config: Config) -> Outcome:
         """Plan everything again."""
         self.config = config
+        self._reach = Reach(config, self._view)
         return self.services_changed((*self._store.services, *self._groups.groups))
 
+    def view_changed(self, view: NodeView) -> Outcome:
+        """Plan the groups again that the difference between the two views can affect; `view.shares` is not looked at."""
+        before, self._view = self._view, replace(view, shares=self._view.shares)
+        if before.links != view.links:
+            self._reach = Reach(self.config, self._view)
+        return self._replan(self._affected(before))
+
     def alive_changed(self, alive: frozenset[NodeName]) -> Outcome:
-        """Plan the groups again whose layer-2 owner depends on who is alive."""
-        self._view = replace(self._view, alive=alive)
-        return self._replan(group for group, plan in self._sum.groups.items() if _depends_on_alive(plan))
+        """As `view_changed`, of who is alive."""
+        return self.view_changed(replace(self._view, alive=alive))
+
+    def owner_between(self, address: IpAddress, rivals: frozenset[NodeName]) -> NodeName | None:
+        """Return who of the rivals has the better right to an address, whoever is alive; None if it is nobody's.
+
+        Both find the same even if the network between the nodes is split. A rival that is no candidate has no right
+        as long as another one is.
+        """
+        group = self._groups.group_using(address)
+        contest = None if group is None else self._contest(group, replace(self._view, alive=None))
+        return None if contest is None else contest.winner(contest.everyone & rivals or rivals, {})
 
     def diverging(self, groups: Iterable[GroupId]) -> int:
         """Compute these groups anew and return how many differ from what is kept; 0 is right."""
         return sum(self._compute(group) != self._sum.groups.get(group) for group in groups)
+
+    def _affected(self, before: NodeView) -> Iterable[GroupId]:
+        now = self._view
+        if before.links != now.links or not _only_lost(before, now):
+            return [group for group, plan in self._sum.groups.items() if _depends_on_view(plan)]
+        lost = frozenset() if before.alive is None or now.alive is None else before.alive - now.alive
+        affected = {group for group, plan in self._sum.groups.items() if lost and _is_owned_by(plan, lost, now.node)}
+        for address in _differing(before.placements, now.placements) | _differing(before.occupied, now.occupied):
+            if (group := self._groups.group_using(address)) is not None:
+                affected.add(group)
+        return affected
 
     def _regroup(self, key: ObjectKey) -> tuple[GroupId, ...]:
         service = self._store.services.get(key)
@@ -95,12 +131,18 @@ class Planner:
         return Outcome(change=PlanChange(prefixes=frozenset(prefixes), addresses=frozenset(addresses)), groups=changed)
 
     def _compute(self, group: GroupId) -> GroupPlan | None:
-        members = self._groups.members(group)
-        if not members:
+        services, endpoints = self._objects(group)
+        if not services:
             return None
-        services = [self._store.services[key] for key in members]
-        endpoints = {key: self._store.endpoints(key) for key in members}
-        return plan_group(self.config, services, endpoints, self._view)
+        return plan_group(self.config, services, endpoints, self._view, self._reach)
+
+    def _contest(self, group: GroupId, view: NodeView) -> Contest | None:
+        services, endpoints = self._objects(group)
+        return contest_of_group(self.config, services, endpoints, view, self._reach)
+
+    def _objects(self, group: GroupId) -> tuple[list[Service], Mapping[ObjectKey, tuple[EndpointSlice, ...]]]:
+        members = self._groups.members(group)
+        return [self._store.services[key] for key in members], {key: self._store.endpoints(key) for key in members}
 
 
 def _addresses(service: Service) -> tuple[IpAddress, ...]:
@@ -111,7 +153,25 @@ def _addresses(service: Service) -> tuple[IpAddress, ...]:
         return ()
 
 
-def _depends_on_alive(plan: GroupPlan) -> bool:
-    return any(part.protocol is Protocol.LAYER2 for part in plan.announced) or any(
-        part.protocol is Protocol.LAYER2 and part.reason is DeclineReason.NOT_OWNER for part in plan.declined
-    )
+def _depends_on_view(plan: GroupPlan) -> bool:
+    """Whether the plan is the outcome of an election, or of having found no candidate."""
+    parts: tuple[Announced | Decline, ...] = (*plan.announced, *plan.declined)
+    return any(part.protocol is Protocol.LAYER2 for part in parts)
+
+
+def _only_lost(before: NodeView, now: NodeView) -> bool:
+    """Whether nobody came to life."""
+    if before.alive is None or now.alive is None:
+        return before.alive is now.alive
+    return now.alive <= before.alive
+
+
+def _is_owned_by(plan: GroupPlan, nodes: frozenset[NodeName], here: NodeName) -> bool:
+    """Whether one of the nodes owns the group: the loss of anybody else moves nothing."""
+    if plan.elsewhere:
+        return plan.elsewhere[0].node in nodes
+    return here in nodes and _depends_on_view(plan)
+
+
+def _differing(before: Mapping[IpAddress, object], now: Mapping[IpAddress, object]) -> set[IpAddress]:
+    return {address for address in {*before, *now} if before.get(address) != now.get(address)}

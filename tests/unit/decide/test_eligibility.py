@@ -7,12 +7,11 @@ from orchestrator.decide.eligibility import (
     has_our_class,
     is_excluded,
     is_local,
-    layer2_candidates,
     preference,
     serving,
 )
 from orchestrator.resources import core
-from tests.support.objects import config, endpoint, l2, metadata, service
+from tests.support.objects import endpoint, l2, metadata, service
 
 
 @pytest.mark.parametrize(
@@ -63,25 +62,6 @@ def test_exclude_label_can_be_ignored() -> None:
     facts = NodeFacts(name="n1", labels={}, excluded_from_balancers=True)
     assert is_excluded(facts, NodeView(node="n1"))
     assert not is_excluded(facts, NodeView(node="n1", ignore_exclude_label=True))
-
-
-def test_candidates_are_alive_advertised_connected_and_not_excluded() -> None:
-    known = config(
-        nodes=[
-            "n1",
-            "n2",
-            "dead",
-            NodeFacts(name="cut", labels={}, network_unavailable=True),
-            NodeFacts(name="labeled", labels={}, excluded_from_balancers=True),
-        ]
-    )
-    advertised = [l2("a", "n1", "cut", "labeled", "dead"), l2("b", "unknown")]
-    view = NodeView(node="n1", alive=frozenset({"n1", "n2", "cut", "labeled", "unknown"}))
-    assert layer2_candidates(known, advertised, view) == {"n1"}
-
-
-def test_without_liveness_every_node_counts() -> None:
-    assert layer2_candidates(config(nodes=["n1", "n2"]), [l2("a", "n1", "n2")], NodeView(node="n1")) == {"n1", "n2"}
 
 
 def test_preferences_of_different_advertisements_add_up_once_each() -> None:
