@@ -114,6 +114,11 @@ def request(sender_mac: MacAddress, sender_address: IPv4Address, target_address:
     return frame(packet, BROADCAST)
 
 
+def probe(sender_mac: MacAddress, target_address: IPv4Address) -> bytes:
+    """Return the request of RFC 5227 §2.1.1, which changes nobody's mind about who has the address."""
+    return request(sender_mac, IPv4Address(0), target_address)
+
+
 def announcement_request(mac: MacAddress, address: IPv4Address) -> bytes:
     """Return the announcement of RFC 5227 §2.3: a broadcast request for `address` by its owner."""
     return request(mac, address, address)

@@ -12,7 +12,7 @@ import asyncio
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 import structlog
 
@@ -23,7 +23,7 @@ from orchestrator.errors import DaemonError, InvalidConfig
 from orchestrator.fsm.interfaces import Link, eligibility
 from orchestrator.fsm.membership import Outlook, Role
 from orchestrator.fsm.orders import Orders, parse_table
-from orchestrator.fsm.responder import Claim
+from orchestrator.fsm.responder import Claim, WireOrders
 from orchestrator.fsm.responder_api import (
     Leave,
     LinkReport,
@@ -65,8 +65,8 @@ class Responder:
         self._loop = asyncio.get_running_loop()
         self._node = node
         self._tally = tally
-        self._wire = Wire(tally, self._claimed)
         self._mesh = Mesh(node, tally, self._outlook_changed)
+        self._wire = Wire(tally, self._claimed, self._mesh.is_current, self._first_announced)
         self._links: tuple[Link, ...] | None = None
         self._orders: Orders | None = None
         self._unconfirmed = False
@@ -152,7 +152,7 @@ class Responder:
             return
         entries = self._orders.entries if outlook.role.serves else ()
         before = self._wire.excluded
-        self._wire.set_entries(entries, self._orders.excluded)
+        self._wire.set_entries(WireOrders(answered=entries, excluded=self._orders.excluded))
         if before != self._orders.excluded:
             self._report_links()
         if self._unconfirmed and outlook.role is not Role.SETTLING:
@@ -191,7 +191,9 @@ class Responder:
         if self._leave_timer is not None:
             return
         log.info("leaving", addresses=len(self._wire.answered()))
-        self._wire.fall_silent()
+        entries = self._orders.entries if self._orders is not None else ()
+        quiet = frozenset(entry.address.packed for entry in entries)
+        self._wire.set_entries(WireOrders(answered=entries, quiet=quiet, excluded=self._wire.excluded))
         self._leave_timer = self._loop.call_later(LEAVE_LIMIT_S, self._release_rest)
         self._mesh.leave()
         if not self._wire.answered():
@@ -209,6 +211,9 @@ class Responder:
         if self._leave_timer is not None:
             self._release({claimed.address: str(claimed.mac) for claimed in claims})
 
+    def _first_announced(self, address: bytes, now: float) -> None:
+        log.debug("address announced", address=str(ip_address(address)), at_s=now)
+
     def _release_rest(self) -> None:
         self._release(dict.fromkeys(self._wire.answered(), ""))
 
@@ -216,7 +221,7 @@ class Responder:
         """Answer no longer for the addresses whose new owners' MACs these are."""
         self._wire.release(frozenset(owners))
         for address, owner_mac in sorted(owners.items()):
-            text = str(IPv4Address(address))
+            text = str(ip_address(address))
             log.info("address released", address=text, mac=owner_mac)
             self._send(Released(address=text, owner_mac=owner_mac))
         if not self._wire.answered():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm import heartbeat
 from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal
-from orchestrator.fsm.responder import DropReason, answer, claim, interface_table
+from orchestrator.fsm.responder import DropReason, WireOrders, answer, claim, interface_table
 from orchestrator.net.link import MacAddress
 from orchestrator.packet import arp, ethernet
 from orchestrator.packet.arp import FRAME_KIND, ArpPacket, Operation
@@ -42,6 +42,10 @@ heartbeats = st.builds(
 )
 
 
+def orders(owned: set[IPv4Address]) -> WireOrders:
+    return WireOrders(answered=tuple(Layer2Address(address=address) for address in sorted(owned)))
+
+
 @given(frames)
 def test_decode_inverts_encode_of_frames(frame: EthernetFrame) -> None:
     assert ethernet.decode(ethernet.encode(frame)) == frame
@@ -61,7 +65,7 @@ def test_garbage_is_a_value(octets: bytes) -> None:
 
 @given(garbage, st.sets(addresses))
 def test_any_frame_gets_a_reply_or_a_reason(frame: bytes, announced: set[IPv4Address]) -> None:
-    table = interface_table([Layer2Address(address=address) for address in sorted(announced)], "eth0", OUR_MAC)
+    table = interface_table(orders(announced), "eth0", OUR_MAC)
     assert isinstance(answer(frame, table), bytes | DropReason)
     claim(frame, table, {OUR_MAC.octets})
 
@@ -71,7 +75,7 @@ def test_replies_speak_for_announced_addresses_only(
     packet: ArpPacket, others: set[IPv4Address], announced: bool
 ) -> None:
     owned = (others | {packet.target_address}) if announced else (others - {packet.target_address})
-    table = interface_table([Layer2Address(address=address) for address in sorted(owned)], "eth0", OUR_MAC)
+    table = interface_table(orders(owned), "eth0", OUR_MAC)
     reply = answer(arp.frame(packet, OUR_MAC), table)
     assert isinstance(reply, bytes) is (announced and packet.operation is Operation.REQUEST)
     if isinstance(reply, bytes):

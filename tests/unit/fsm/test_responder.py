@@ -3,7 +3,7 @@ from ipaddress import IPv4Address, ip_address
 import pytest
 
 from orchestrator.decide.node_plan import Layer2Address
-from orchestrator.fsm.responder import Claim, DropReason, answer, claim, interface_table
+from orchestrator.fsm.responder import Claim, DropReason, WireOrders, answer, claim, interface_table
 from orchestrator.net.link import BROADCAST, MacAddress
 from orchestrator.packet import arp
 from orchestrator.packet.arp import ArpPacket, Operation
@@ -18,11 +18,13 @@ ELSEWHERE = IPv4Address("192.0.2.12")
 UNKNOWN = IPv4Address("192.0.2.99")
 
 TABLE = interface_table(
-    (
-        Layer2Address(address=EVERYWHERE),
-        Layer2Address(address=HERE, interfaces=("eth0", "eth1")),
-        Layer2Address(address=ELSEWHERE, interfaces=("eth1",)),
-        Layer2Address(address=ip_address("2001:db8::10")),
+    WireOrders(
+        answered=(
+            Layer2Address(address=EVERYWHERE),
+            Layer2Address(address=HERE, interfaces=("eth0", "eth1")),
+            Layer2Address(address=ELSEWHERE, interfaces=("eth1",)),
+            Layer2Address(address=ip_address("2001:db8::10")),
+        )
     ),
     "eth0",
     OUR_MAC,
@@ -106,7 +108,7 @@ def test_address_that_was_taken_out_is_unknown() -> None:
     ids=["request", "reply"],
 )
 def test_foreign_announcement_is_a_claim(frame: bytes) -> None:
-    assert claim(frame, TABLE, {OUR_MAC.octets}) == Claim(EVERYWHERE.packed, OTHER_MAC)
+    assert claim(frame, TABLE, {OUR_MAC.octets}) == Claim(EVERYWHERE.packed, OTHER_MAC, "eth0")
 
 
 @pytest.mark.parametrize(
