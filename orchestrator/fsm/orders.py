@@ -3,15 +3,17 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
 from orchestrator.fsm.liveness import Timing
-from orchestrator.fsm.responder_api import Entry, PeerNode, Table
+from orchestrator.fsm.responder_api import Entry, Mode, PeerNode, Table
 from orchestrator.net.addresses import IpAddress, parse_address
+from orchestrator.net.link import MacAddress
 
 MAX_NODE_OCTETS = 255
 MIN_INTERVAL_MS = 10
@@ -29,36 +31,60 @@ class MeshOrders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An address of the table: where it is answered for, how, and the node that had it before, empty if none."""
+
+    place: Layer2Address
+    mode: Mode = Mode.ANSWER
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """All that the responder shall do. `parsed` has each entry of the table beside what it says."""
+    """All that the responder shall do. `entries` has each address by its octets, `parsed` by what the table says.
+
+    `nodes` are the MACs of the peers. `interfaces` are those that announcements are for; None means any.
+    """
 
     number: int
-    parsed: Mapping[Entry, Layer2Address]
+    entries: Mapping[bytes, Ordered]
+    parsed: Mapping[Entry, Ordered]
     excluded: re.Pattern[str] | None
+    interfaces: tuple[str, ...] | None = None
+    nodes: Mapping[MacAddress, str] = field(default_factory=dict)
     mesh: MeshOrders
 
-    @property
-    def entries(self) -> tuple[Layer2Address, ...]:
-        return tuple(self.parsed.values())
 
-
-def parse_table(table: Table, node: str, known: Mapping[Entry, Layer2Address]) -> Orders:
+def parse_table(table: Table, node: str, known: Mapping[Entry, Ordered]) -> Orders:
     """Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong.
 
     `known` is what was parsed last: of 5000 entries mostly one has changed, and ARP waits meanwhile.
     """
     if table.node != node:
         raise InvalidConfig(f'the table is for node "{table.node}", this is "{node}"')
+    parsed = {entry: known.get(entry) or _parse_entry(entry) for entry in table.entries}
     return Orders(
         number=table.number,
-        parsed={entry: known.get(entry) or _parse_entry(entry) for entry in table.entries},
+        entries=_by_address(parsed.values()),
+        parsed=parsed,
         excluded=_exclusion(DEFAULT_EXCLUSIONS if table.exclude is None else table.exclude),
+        interfaces=table.interfaces,
+        nodes={MacAddress.parse(mac): peer.node for peer in table.peers for mac in peer.macs},
         mesh=_mesh(table),
     )
 
 
-def _parse_entry(entry: Entry) -> Layer2Address:
-    return Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces)
+def _parse_entry(entry: Entry) -> Ordered:
+    place = Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces)
+    return Ordered(place=place, mode=entry.mode, previous=entry.previous)
+
+
+def _by_address(parsed: Collection[Ordered]) -> Mapping[bytes, Ordered]:
+    entries = {ordered.place.address.packed: ordered for ordered in parsed}
+    if len(entries) < len(parsed):
+        twice, _ = Counter(ordered.place.address for ordered in parsed).most_common(1)[0]
+        raise InvalidConfig(f"{twice} has two entries")
+    return entries
 
 
 def _mesh(table: Table) -> MeshOrders:
@@ -68,6 +94,8 @@ def _mesh(table: Table) -> MeshOrders:
         raise InvalidConfig(
             f"interval_ms {table.interval_ms} must be at least {MIN_INTERVAL_MS}, hold_s {table.hold_s} at least 0"
         )
+    if table.isolation_s < 0:
+        raise InvalidConfig(f"isolation_s {table.isolation_s} is not at least 0")
     return MeshOrders(
         peers=tuple(_peer(peer) for peer in table.peers),
         key=_key(table.key_base64.open()),

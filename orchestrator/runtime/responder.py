@@ -1,8 +1,8 @@
-"""The responder's process: orders from the speaker, links from netlink, heartbeats from the other nodes, ARP on the wire.
+"""The responder's process: orders from the speaker, links from netlink, heartbeats from the other nodes, frames on the wire.
 
-It decides nothing: the table says what to answer. It holds back in two cases only, both so that an address has one
-owner: until the peers have had their first word after a start, and while one of them says that this node is to stand
-by (`fsm.liveness`). It goes on when the speaker's connection is lost.
+It decides nothing: the table says what to answer, `fsm.holdings` what that comes to in the face of others' claims. This
+node's role (`fsm.membership`) may hold it back, so that an address has one owner. It goes on when the speaker's
+connection is lost.
 
 Leaving, on the speaker's word or SIGTERM, is make-before-break: peers are told, each address is answered until its new
 owner's announcement is seen, or for 1 s.
@@ -10,9 +10,8 @@ owner's announcement is seen, or for 1 s.
 
 import asyncio
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 import structlog
 
@@ -20,16 +19,18 @@ from orchestrator.apply.control import LineConnection, serve_lines
 from orchestrator.apply.links import Links as LinkInventory
 from orchestrator.apply.links import watch_links
 from orchestrator.errors import DaemonError, InvalidConfig
+from orchestrator.fsm.contests import Speaker
 from orchestrator.fsm.interfaces import Link, eligibility
 from orchestrator.fsm.membership import Outlook, Role
 from orchestrator.fsm.orders import Orders, parse_table
-from orchestrator.fsm.responder import Claim, WireOrders
+from orchestrator.fsm.responder import Claim
 from orchestrator.fsm.responder_api import (
+    Defend,
     Leave,
     LinkReport,
     Links,
     Liveness,
-    Released,
+    NodeState,
     Table,
     TableApplied,
     TableRefused,
@@ -38,11 +39,12 @@ from orchestrator.fsm.responder_api import (
     encode,
 )
 from orchestrator.fsm.tally import Tally
+from orchestrator.net.addresses import parse_address
+from orchestrator.runtime.holding import Keeper
 from orchestrator.runtime.mesh import Mesh
 from orchestrator.runtime.wire import Wire
 from orchestrator.settings import RunFolder
 
-LEAVE_LIMIT_S = 1.0
 COUNTERS_INTERVAL_S = 1.0
 
 log = structlog.get_logger()
@@ -58,25 +60,26 @@ class ResponderSettings:
 
 
 class Responder:
-    """Joins mesh and wire. Runs inside the event loop."""
+    """Joins mesh, wire and holdings. Runs inside the event loop."""
 
     def __init__(self, node: str) -> None:
         tally = Tally()
-        self._loop = asyncio.get_running_loop()
         self._node = node
         self._tally = tally
         self._mesh = Mesh(node, tally, self._outlook_changed)
         self._wire = Wire(tally, self._claimed, self._mesh.is_current, self._first_announced)
+        self._keeper = Keeper(self._wire, self._send)
         self._links: tuple[Link, ...] | None = None
         self._orders: Orders | None = None
         self._unconfirmed = False
+        self._leaving = False
         self._connection: LineConnection | None = None
-        self._leave_timer: asyncio.TimerHandle | None = None
-        self._gone = asyncio.Event()
+        self._is_new_speaker = False
+        self._groups: dict[str, int] = {}
 
     async def converse(self, connection: LineConnection) -> None:
         """Serve one speaker until its connection ends."""
-        self._connection = connection
+        self._connection, self._is_new_speaker, self._groups = connection, True, {}
         log.info("speaker connected")
         try:
             self._report_links()
@@ -92,20 +95,24 @@ class Responder:
         self._wire.set_links(links)
         self._report_links()
         self._enforce()
+        self._check_carrier()
 
     async def report_counters(self) -> None:
         """Send increments every second while a speaker listens."""
         while True:
             await asyncio.sleep(COUNTERS_INTERVAL_S)
-            if self._connection is not None and (counters := self._tally.take()):
-                self._send(counters)
+            if self._connection is not None:
+                self._read_groups()
+                if counters := self._tally.take():
+                    self._send(counters)
 
     async def depart(self) -> None:
         """Leave, and return when nothing is answered any more."""
         self._leave()
-        await self._gone.wait()
+        await self._keeper.nothing_answered.wait()
 
     def close(self) -> None:
+        self._keeper.close()
         self._mesh.close()
         self._wire.close()
 
@@ -124,6 +131,8 @@ class Responder:
                 self._take_table(message)
             case Leave():
                 self._leave()
+            case Defend(addresses):
+                self._defend(addresses)
 
     def _take_table(self, table: Table) -> None:
         try:
@@ -134,33 +143,52 @@ class Responder:
             self._send(TableRefused(number=table.number, reason=str(error)))
 
     def _accept(self, orders: Orders) -> None:
-        """Put the orders in force. Raises OSError, with nothing changed."""
-        before = (self._orders, self._unconfirmed)
-        self._orders, self._unconfirmed = orders, True
+        """Put the orders in force. Raises OSError, with nothing changed. A speaker that sends them wants this node back."""
+        before = (self._orders, self._unconfirmed, self._leaving)
+        self._orders, self._unconfirmed, self._leaving = orders, True, False
         try:
             self._mesh.configure(orders.mesh)
         except OSError:
-            self._orders, self._unconfirmed = before
+            self._orders, self._unconfirmed, self._leaving = before
             raise
-        self._stop_leaving()
+        if self._is_new_speaker:
+            self._is_new_speaker = False
+            self._keeper.tell_again()
         self._enforce()
+        self._check_carrier()
+
+    def _defend(self, addresses: Sequence[str]) -> None:
+        try:
+            self._keeper.defend([parse_address(address).packed for address in addresses])
+        except InvalidConfig as error:
+            log.error("message of the speaker not understood", reason=str(error))
 
     def _enforce(self) -> None:
         """Put the entries in force as far as this node's role allows it."""
-        outlook = self._mesh.outlook
-        if self._orders is None or self._links is None or outlook is None or outlook.role is Role.LEAVING:
+        role = self._role()
+        if self._orders is None or self._links is None or role is None:
             return
-        entries = self._orders.entries if outlook.role.serves else ()
         before = self._wire.excluded
-        self._wire.set_entries(WireOrders(answered=entries, excluded=self._orders.excluded))
+        self._keeper.order(self._orders, role)
         if before != self._orders.excluded:
             self._report_links()
-        if self._unconfirmed and outlook.role is not Role.SETTLING:
+        if self._unconfirmed and role is not Role.SETTLING:
             self._confirm(self._orders)
+
+    def _role(self) -> Role | None:
+        """What this node may do; None before the first orders."""
+        if self._mesh.outlook is None:
+            return None
+        return Role.LEAVING if self._leaving else self._mesh.outlook.role
+
+    def _check_carrier(self) -> None:
+        """A node that can reach nobody on the announcing interfaces leaves its addresses to the others."""
+        if self._orders is not None and self._links is not None:
+            self._mesh.set_able(self._wire.has_carrier(self._orders.interfaces))
 
     def _confirm(self, orders: Orders) -> None:
         self._unconfirmed = False
-        log.info("table applied", number=orders.number, addresses=len(orders.parsed))
+        log.info("table applied", number=orders.number, addresses=len(orders.entries))
         self._send(TableApplied(number=orders.number))
 
     def _outlook_changed(self, outlook: Outlook) -> None:
@@ -187,45 +215,31 @@ class Responder:
             prefixes=tuple(str(address) for address in link.addresses),
         )
 
+    def _read_groups(self) -> None:
+        """Note how many groups are joined if that changed; an interface that is gone has none."""
+        groups = dict(self._wire.groups())
+        if groups != self._groups:
+            self._tally.groups = {**dict.fromkeys(self._groups, 0), **groups}
+            self._groups = groups
+
     def _leave(self) -> None:
-        if self._leave_timer is not None:
+        """First fall silent, then tell the peers: the first announcement after that is the new owner's."""
+        if self._leaving:
             return
         log.info("leaving", addresses=len(self._wire.answered()))
-        entries = self._orders.entries if self._orders is not None else ()
-        quiet = frozenset(entry.address.packed for entry in entries)
-        self._wire.set_entries(WireOrders(answered=entries, quiet=quiet, excluded=self._wire.excluded))
-        self._leave_timer = self._loop.call_later(LEAVE_LIMIT_S, self._release_rest)
+        self._leaving = True
+        self._enforce()
         self._mesh.leave()
-        if not self._wire.answered():
-            self._gone.set()
-
-    def _stop_leaving(self) -> None:
-        """A speaker that sends a table wants this node back."""
-        if self._leave_timer is not None:
-            self._leave_timer.cancel()
-            self._leave_timer = None
-            self._gone.clear()
 
     def _claimed(self, claims: Sequence[Claim]) -> None:
-        """Others announce addresses of ours; what to do about it while we stay is for the conflict rules to say."""
-        if self._leave_timer is not None:
-            self._release({claimed.address: str(claimed.mac) for claimed in claims})
+        self._keeper.hear(claims, Speaker.AWAY if self._connection is None else Speaker.CONNECTED)
 
     def _first_announced(self, address: bytes, now: float) -> None:
-        log.debug("address announced", address=str(ip_address(address)), at_s=now)
-
-    def _release_rest(self) -> None:
-        self._release(dict.fromkeys(self._wire.answered(), ""))
-
-    def _release(self, owners: Mapping[bytes, str]) -> None:
-        """Answer no longer for the addresses whose new owners' MACs these are."""
-        self._wire.release(frozenset(owners))
-        for address, owner_mac in sorted(owners.items()):
-            text = str(ip_address(address))
-            log.info("address released", address=text, mac=owner_mac)
-            self._send(Released(address=text, owner_mac=owner_mac))
-        if not self._wire.answered():
-            self._gone.set()
+        """Measure a failover: from the last sign of an owner that died to our first announcement of its address."""
+        previous, outlook = self._keeper.predecessor(address), self._mesh.outlook
+        heard_at = self._mesh.last_heard(previous)
+        if heard_at is not None and outlook is not None and outlook.states.get(previous) is NodeState.DOWN:
+            self._tally.failovers_s.append(now - heard_at)
 
 
 async def run(settings: ResponderSettings) -> None:

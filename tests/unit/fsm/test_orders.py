@@ -8,41 +8,45 @@ from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
 from orchestrator.fsm.liveness import Timing
-from orchestrator.fsm.orders import MeshOrders, Orders, parse_table
-from orchestrator.fsm.responder_api import Entry, PeerNode, Table
+from orchestrator.fsm.orders import MeshOrders, Ordered, Orders, parse_table
+from orchestrator.fsm.responder_api import Entry, Mode, PeerNode, Table
+from orchestrator.net.link import MacAddress
 from orchestrator.resources.secret_text import SecretText
 
 TABLE = Table(
     number=5,
     node="a",
-    entries=(Entry("192.0.2.10", ("eth0",)), Entry("2001:db8::10")),
-    peers=(PeerNode("b", ("192.0.2.2", "2001:db8::2")),),
+    entries=(Entry("192.0.2.10", ("eth0",), Mode.PROBE), Entry("2001:db8::10", previous="c")),
+    peers=(PeerNode("b", ("192.0.2.2", "2001:db8::2"), ("02:00:00:00:00:0b", "02:00:00:00:01:0b")),),
     key_base64=SecretText(base64.b64encode(b"key").decode()),
     port=7000,
     interval_ms=250,
     hold_s=5,
+    isolation_s=7,
+    unready=("c",),
+    interfaces=("eth0", "eth1"),
 )
-ENTRIES = (
-    Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)),
-    Layer2Address(address=ip_address("2001:db8::10")),
-)
+FIRST = Ordered(place=Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)), mode=Mode.PROBE)
+SECOND = Ordered(place=Layer2Address(address=ip_address("2001:db8::10")), mode=Mode.ANSWER, previous="c")
 
 
 def test_table_is_parsed() -> None:
     orders = parse_table(TABLE, "a", {})
     assert orders == Orders(
         number=5,
-        parsed=dict(zip(TABLE.entries, ENTRIES, strict=True)),
+        entries={b"\xc0\x00\x02\x0a": FIRST, ip_address("2001:db8::10").packed: SECOND},
+        parsed=dict(zip(TABLE.entries, (FIRST, SECOND), strict=True)),
         excluded=exclusion(DEFAULT_EXCLUSIONS),
+        interfaces=("eth0", "eth1"),
+        nodes={MacAddress.parse(mac): "b" for mac in TABLE.peers[0].macs},
         mesh=MeshOrders(
             peers=(("b", (ip_address("192.0.2.2"), ip_address("2001:db8::2"))),),
             key=b"key",
             port=7000,
-            timing=Timing(interval_s=0.25, hold_s=5),
+            timing=Timing(interval_s=0.25, hold_s=5, isolation_s=7),
+            unready=frozenset({"c"}),
         ),
     )
-
-    assert orders.entries == ENTRIES
 
 
 def test_known_entries_are_kept_as_they_are() -> None:
@@ -72,6 +76,10 @@ def test_empty_list_excludes_nothing() -> None:
         ({"port": 65536}, "port 65536"),
         ({"interval_ms": 1}, "interval_ms 1"),
         ({"hold_s": -1.0}, "hold_s -1.0"),
+        ({"isolation_s": -1.0}, "isolation_s -1.0"),
+        ({"peers": (PeerNode("b", ("192.0.2.2",), ("02:00",)),)}, "MAC address"),
+        ({"peers": (PeerNode("b", ("192.0.2.2",), ("02:00:00:00:00:zz",)),)}, "02:00:00:00:00:zz"),
+        ({"entries": (Entry("192.0.2.10"), Entry("192.0.2.10", mode=Mode.WATCH))}, "192.0.2.10 has two"),
     ],
 )
 def test_what_cannot_be_used_is_named(change: dict[str, object], named: str) -> None:
