@@ -38,6 +38,12 @@ class DatagramSocket:
         except BlockingIOError:
             return None
 
+    def drain(self, limit: int) -> None:
+        """Read and forget what has arrived, at most `limit` datagrams."""
+        for _ in range(limit):
+            if self.receive() is None:
+                return
+
     def send(self, datagram: bytes, address: IpAddress) -> None:
         """Send to the same port of `address`; one that cannot be reached now is the next heartbeat's matter."""
         with suppress(OSError):

@@ -1,12 +1,14 @@
 """Heartbeats between responders: one UDP datagram that proves that its sender lives and knows the cluster's key.
 
-     0         1       2       3         4            12           20
-    +---------+-------+-------+---------+------------+------------+--------+----------+-------------+
-    | version | flags | s len | r len   | instance   | sequence   | sender | receiver | HMAC-SHA256 |
-    +---------+-------+-------+---------+------------+------------+--------+----------+-------------+
+     0         1       2       3       4            8          16         24
+    +---------+-------+-------+-------+------------+----------+----------+--------+----------+-------------+
+    | version | flags | s len | r len | interval   | instance | sequence | sender | receiver | HMAC-SHA256 |
+    +---------+-------+-------+-------+------------+----------+----------+--------+----------+-------------+
 
-`instance` is drawn at random when a process starts, `sequence` grows with every datagram of an instance. A datagram
-names its receiver, so that one sent to another node cannot be replayed here. Names are node names in UTF-8.
+`interval` is the time in milliseconds between two heartbeats of the sender; its silence is judged by that. `instance`
+is drawn at random when a process starts, `sequence` grows with every heartbeat of an instance. A heartbeat names its
+receiver, so that one sent to another node cannot be replayed here; the same one may arrive over several paths. Names
+are node names in UTF-8.
 """
 
 import hmac
@@ -16,19 +18,31 @@ from enum import Enum, Flag
 
 VERSION = 1
 MAC_LENGTH = 32
-_HEAD = struct.Struct("!BBBBQQ")
+MAX_INTERVAL_MS = 60_000
+_HEAD = struct.Struct("!BBBBIQQ")
 
 
 class HeartbeatFlag(Flag):
     """LEAVING: the sender goes; its addresses are free. STANDBY: it lives and owns nothing for now.
 
-    LOST: not long ago the receiver was gone as far as the sender knows.
+    LOST: not long ago the receiver was gone as far as the sender knows. HELD: therefore the receiver shall stand by.
+    DEAF: the sender hears nothing of the receiver. UNABLE: no interface that addresses are announced on has carrier.
     """
 
     NONE = 0
     LEAVING = 1
     STANDBY = 2
     LOST = 4
+    HELD = 8
+    DEAF = 16
+    UNABLE = 32
+
+
+class Traffic(Enum):
+    """What is counted of heartbeats beside refusals; one that arrives by several paths is received once."""
+
+    SENT = "sent"
+    RECEIVED = "received"
 
 
 class Refusal(Enum):
@@ -44,10 +58,11 @@ class Refusal(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """`instance` and `sequence` are 0..2^64-1; names are 1..255 octets."""
+    """`instance` and `sequence` are 0..2^64-1, `interval_ms` 1 to 60 000; names are 1..255 octets."""
 
     sender: str
     receiver: str
+    interval_ms: int
     instance: int
     sequence: int
     flags: HeartbeatFlag = HeartbeatFlag.NONE
@@ -60,7 +75,13 @@ def encode(heartbeat: Heartbeat, key: bytes) -> bytes:
     """Return the datagram, signed."""
     sender, receiver = heartbeat.sender.encode(), heartbeat.receiver.encode()
     head = _HEAD.pack(
-        VERSION, heartbeat.flags.value, len(sender), len(receiver), heartbeat.instance, heartbeat.sequence
+        VERSION,
+        heartbeat.flags.value,
+        len(sender),
+        len(receiver),
+        heartbeat.interval_ms,
+        heartbeat.instance,
+        heartbeat.sequence,
     )
     body = head + sender + receiver
     return body + hmac.digest(key, body, "sha256")
@@ -79,9 +100,9 @@ def decode(datagram: bytes, key: bytes) -> Heartbeat | Refusal:
 
 
 def _decode_body(body: bytes) -> Heartbeat | Refusal:
-    _, flags, sender_length, receiver_length, instance, sequence = _HEAD.unpack_from(body)
+    _, flags, sender_length, receiver_length, interval_ms, instance, sequence = _HEAD.unpack_from(body)
     names = body[_HEAD.size :]
-    if len(names) != sender_length + receiver_length:
+    if len(names) != sender_length + receiver_length or not 0 < interval_ms <= MAX_INTERVAL_MS:
         return Refusal.MALFORMED
     try:
         sender, receiver = names[:sender_length].decode(), names[sender_length:].decode()
@@ -90,6 +111,7 @@ def _decode_body(body: bytes) -> Heartbeat | Refusal:
     return Heartbeat(
         sender=sender,
         receiver=receiver,
+        interval_ms=interval_ms,
         instance=instance,
         sequence=sequence,
         flags=HeartbeatFlag(flags & _KNOWN_FLAGS),
@@ -112,14 +134,19 @@ class Seen:
 def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
     """Return what is seen after `heartbeat`, None if that is a replay.
 
-    A sequence that is not larger, or an instance that was replaced before, is a replay. One recorded before this
-    process started is not known as such.
+    A smaller sequence, or an instance that was replaced before, is a replay; the newest once more, by another path or
+    replayed, changes nothing. One recorded before this process started is not known as a replay.
     """
     if seen is None:
         return Seen(heartbeat.instance, heartbeat.sequence)
     if heartbeat.instance == seen.instance:
-        later = heartbeat.sequence > seen.sequence
-        return Seen(seen.instance, heartbeat.sequence, seen.retired) if later else None
+        return _later(seen, heartbeat.sequence)
     if heartbeat.instance in seen.retired:
         return None
     return Seen(heartbeat.instance, heartbeat.sequence, (*seen.retired, seen.instance)[-RETIRED_INSTANCES:])
+
+
+def _later(seen: Seen, sequence: int) -> Seen | None:
+    if sequence == seen.sequence:
+        return seen
+    return Seen(seen.instance, sequence, seen.retired) if sequence > seen.sequence else None

@@ -1,8 +1,15 @@
 """All peers and this node itself: who may own addresses, who is to be told what, when to look again.
 
-A node that has just started waits for its peers' first heartbeats, at most 4 intervals, before it owns anything: one
-of them may want it to stand by (see `liveness`). Isolation, that is more than half of the peers lost at once, will be
-one more reason to stand by.
+A node that has just started, or slept, waits for its peers' first heartbeats, at most 4 intervals, before it owns
+anything: one of them may want it to stand by (see `liveness`).
+
+*Isolation.* When more than half of the peers that were UP, and at least two, are lost at once, this node believes that
+it is itself cut off. It keeps what it has and takes nothing over: those peers go on counting (they are `doubted`)
+until they are heard, or the cluster calls them dead, or `isolation_s` has passed: by then two that died together must
+be replaced. So of a cluster that broke in two, the smaller part takes nothing over, and of two halves none does.
+
+Who is alive is decided in `candidates` alone. If nobody were left, because all hold each other, everybody who could
+serve is alive.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,14 +22,26 @@ from orchestrator.fsm.liveness import (
     NodeState,
     PeerView,
     Timing,
+    called_dead,
+    doubted,
+    grace_ends,
     hear,
     holds_us,
+    is_able,
     is_alive,
+    is_deaf_to,
+    is_held,
+    is_overdue,
+    is_present,
     pass_time,
+    patience_ends,
     silence_ends,
+    was_lost,
 )
 
 SETTLING_INTERVALS = 4.0
+FEWEST_LOST = 2
+"""One lost peer is a dead peer, also where it is the only one: somebody must serve."""
 
 
 class Role(Enum):
@@ -46,13 +65,17 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """The views of all peers, by node name. `settling_until`: when this node stops waiting for their first word."""
+    """The views of all peers, by node name. `settling_until`: when this node stops waiting for their first word.
+
+    `unready` are nodes that the cluster calls dead. `able`: this node has an interface to serve.
+    """
 
     node: str
     timing: Timing = field(default_factory=Timing)
     settling_until: float
     leaving: bool = False
     able: bool = True
+    unready: frozenset[str] = frozenset()
     views: Mapping[str, PeerView] = field(default_factory=dict)
 
 
@@ -73,13 +96,31 @@ def started(node: str, peers: Iterable[str], timing: Timing, now: float) -> Memb
 
 def with_peers(membership: Membership, peers: Iterable[str], timing: Timing, now: float) -> Membership:
     """Return the membership with these peers, no longer leaving; what is known about those that stay is kept."""
-    views = {peer: membership.views.get(peer) or PeerView(known_since=now) for peer in sorted(peers)}
+    stranger = PeerView(known_since=now, interval_s=timing.interval_s)
+    views = {peer: membership.views.get(peer, stranger) for peer in sorted(peers)}
     return replace(membership, timing=timing, views=views, leaving=False)
 
 
 def leaving(membership: Membership) -> Membership:
     """Return the membership of a node that goes."""
     return replace(membership, leaving=True)
+
+
+def awoken(membership: Membership, now: float) -> Membership:
+    """Return the membership of a process that slept longer than its peers had patience: who lives must be heard anew.
+
+    Who was gone before stays gone; who was there may have buried this node meanwhile, and will say so.
+    """
+    views = {peer: _unheard(view, now) for peer, view in membership.views.items()}
+    settling_until = now + SETTLING_INTERVALS * membership.timing.interval_s
+    return replace(membership, views=views, settling_until=settling_until)
+
+
+def _unheard(view: PeerView, now: float) -> PeerView:
+    """What was heard in the past stays known, so that it cannot be replayed."""
+    if view.state in {NodeState.DOWN, NodeState.LEFT}:
+        return view
+    return PeerView(known_since=now, interval_s=view.interval_s, seen=view.seen, heard_at=view.heard_at)
 
 
 def receive(membership: Membership, heartbeat: Heartbeat, now: float) -> Membership | Refusal:
@@ -96,55 +137,98 @@ def receive(membership: Membership, heartbeat: Heartbeat, now: float) -> Members
 
 
 def at(membership: Membership, now: float) -> Membership:
-    """Return the membership at `now`."""
-    views = {peer: pass_time(view, now, membership.timing) for peer, view in membership.views.items()}
-    return replace(membership, views=views)
+    """Return the membership at `now`; the same one if nothing changes by time alone."""
+    changed = {peer: after for peer, view in membership.views.items() if (after := pass_time(view, now)) is not view}
+    if changed and is_cut_off(membership, now):
+        changed = {peer: doubted(view, now, membership.timing) for peer, view in changed.items()}
+    for peer in membership.unready & membership.views.keys():
+        view = changed.get(peer, membership.views[peer])
+        if (after := called_dead(view, now)) is not view:
+            changed[peer] = after
+    return replace(membership, views={**membership.views, **changed}) if changed else membership
+
+
+def is_cut_off(membership: Membership, now: float) -> bool:
+    """Whether this node seems to have lost the network, rather than most of its peers their lives."""
+    counted = [
+        view for peer, view in membership.views.items() if peer not in membership.unready and is_present(view, now)
+    ]
+    lost = sum(view.state is NodeState.DOWN or is_overdue(view, now) for view in counted)
+    return lost >= FEWEST_LOST and 2 * lost > len(counted)
+
+
+def candidates(membership: Membership, now: float) -> frozenset[str]:
+    """Return the nodes that may own addresses, this one perhaps among them."""
+    views = membership.views.items()
+    alive = {peer for peer, view in views if is_alive(view, now)}
+    can_serve = membership.able and not membership.leaving
+    if can_serve and not _is_held(membership, now):
+        alive.add(membership.node)
+    if alive:
+        return frozenset(alive)
+    able = {peer for peer, view in views if is_able(view, now)}
+    return frozenset(able | {membership.node} if can_serve else able)
+
+
+def _is_held(membership: Membership, now: float) -> bool:
+    return any(holds_us(view, now) for view in membership.views.values())
 
 
 def outlook(membership: Membership, now: float) -> Outlook:
     """Return who is alive at `now`; equal outlooks need not be told twice."""
-    role = role_of(membership, now)
-    alive = _alive_peers(membership, now)
-    if role in {Role.ACTIVE, Role.SETTLING}:
-        alive.add(membership.node)
+    alive = candidates(membership, now)
     states = {peer: view.state for peer, view in membership.views.items()}
-    return Outlook(states=states, alive=tuple(sorted(alive)), role=role)
+    return Outlook(states=states, alive=tuple(sorted(alive)), role=_role(membership, alive, now))
 
 
-def role_of(membership: Membership, now: float) -> Role:
-    """Return what this node may do. It stands by only while another node is there to serve."""
+def _role(membership: Membership, alive: frozenset[str], now: float) -> Role:
     views = membership.views.values()
     if membership.leaving:
         return Role.LEAVING
-    if not membership.able:
-        return Role.STANDBY
-    if any(holds_us(view, now, membership.timing) for view in views) and _alive_peers(membership, now):
+    if membership.node not in alive:
         return Role.STANDBY
     if now < membership.settling_until and any(view.state is NodeState.UNKNOWN for view in views):
         return Role.SETTLING
-    return Role.ACTIVE
+    return Role.ISOLATED if any(now < view.doubted_until for view in views) else Role.ACTIVE
 
 
-def _alive_peers(membership: Membership, now: float) -> set[str]:
-    return {peer for peer, view in membership.views.items() if is_alive(view, now)}
-
-
-def flags_for(membership: Membership, peer: str, now: float) -> HeartbeatFlag:
-    """Return the flags of the next heartbeat to `peer`."""
-    role = role_of(membership, now)
+def own_flags(membership: Membership, now: float) -> HeartbeatFlag:
+    """Return the flags of the next heartbeat to anybody. Who is held says so even if nobody else is there to serve."""
     flags = HeartbeatFlag.NONE
-    if role is Role.LEAVING:
+    if membership.leaving:
         flags |= HeartbeatFlag.LEAVING
-    if role is Role.STANDBY:
+    if not membership.able:
+        flags |= HeartbeatFlag.UNABLE
+    if not membership.able or _is_held(membership, now):
         flags |= HeartbeatFlag.STANDBY
-    if now < membership.views[peer].returned_at + membership.timing.hold_s:
+    return flags
+
+
+def flags_about(view: PeerView, now: float) -> HeartbeatFlag:
+    """Return the flags that are for this peer alone."""
+    flags = HeartbeatFlag.NONE
+    if was_lost(view, now):
         flags |= HeartbeatFlag.LOST
+    if is_held(view, now):
+        flags |= HeartbeatFlag.HELD
+    if is_deaf_to(view, now):
+        flags |= HeartbeatFlag.DEAF
     return flags
 
 
 def next_change(membership: Membership, now: float) -> float | None:
     """Return the next time at which the outlook may change if nothing is heard until then."""
     times = [membership.settling_until]
-    for view in membership.views.values():
-        times += [view.held_until, view.known_since + UNKNOWN_COUNTS_S, silence_ends(view, membership.timing)]
+    for peer, view in membership.views.items():
+        times += _turns(view)
+        if peer in membership.unready:
+            times.append(patience_ends(view))
     return min((time for time in times if time > now), default=None)
+
+
+def _turns(view: PeerView) -> tuple[float, ...]:
+    if view.state is NodeState.UNKNOWN:
+        return (view.known_since + UNKNOWN_COUNTS_S,)
+    if view.state is NodeState.UP:
+        return (silence_ends(view), view.held_until, grace_ends(view))
+    return (view.doubted_until,)

@@ -1,24 +1,32 @@
 """The heartbeats of this node's responder: sent to the peers of the table, received, turned into an outlook.
 
-A heartbeat is sent at once, beside the regular ones, to a peer that is heard for the first time or again, and to all
-when this node's own role changes: what they need to know does not wait for the interval.
+A heartbeat is sent at once, beside the regular ones, to a peer that is heard for the first time or again or is lost,
+and to all when this node's own role changes: what they need to know does not wait for the interval.
+
+A process that was stopped, or whose machine slept, must not act on what it knew: see `is_current`. CLOCK_BOOTTIME goes
+on while a machine sleeps. No clock of one node is ever compared with that of another.
 """
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import structlog
+
 from orchestrator.apply.datagrams import DatagramSocket, Place, open_all
 from orchestrator.fsm import membership
-from orchestrator.fsm.heartbeat import Heartbeat, Refusal, decode, encode
-from orchestrator.fsm.liveness import NEVER, PeerView, is_new_acquaintance
+from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal, Traffic, decode, encode
+from orchestrator.fsm.liveness import MISSED_INTERVALS, NEVER, NodeState, PeerView, is_new_acquaintance, is_news
 from orchestrator.fsm.membership import Membership, Outlook
 from orchestrator.fsm.orders import MeshOrders
 from orchestrator.fsm.tally import Tally
 from orchestrator.net.addresses import IpAddress, family_of
 
 DATAGRAMS_PER_WAKE_UP = 1024
+
+log = structlog.get_logger()
 
 
 class Mesh:
@@ -38,6 +46,7 @@ class Mesh:
         self._outlook: Outlook | None = None
         self._sockets: dict[Place, DatagramSocket] = {}
         self._beat_at = 0.0
+        self._patience_ends = 0.0
         self._beat_timer: asyncio.TimerHandle | None = None
         self._look_timer: asyncio.TimerHandle | None = None
 
@@ -61,9 +70,9 @@ class Mesh:
             self._membership = membership.started(self._node, self._addresses, orders.timing, now)
         else:
             self._membership = membership.with_peers(self._membership, self._addresses, orders.timing, now)
-        self._membership = replace(self._membership, able=self._able)
+        self._membership = replace(self._membership, able=self._able, unready=orders.unready)
         self._beat_at = now
-        self._beat()
+        self._send_round()
         self._look()
 
     def leave(self) -> None:
@@ -73,15 +82,20 @@ class Mesh:
             self._look()
 
     def set_able(self, able: bool) -> None:
-        """False: none of the interfaces that announcements are for has carrier. This node then stands by."""
+        """False: none of the interfaces that announcements are for has carrier. All peers are told at once."""
         self._able = able
         if self._membership is not None and self._membership.able is not able:
             self._membership = replace(self._membership, able=able)
+            self._send_to_all()
             self._look()
 
     def is_current(self) -> bool:
         """False when this process slept so long that its peers take it for dead; it is then SETTLING already."""
-        return True
+        if not self._addresses or _boot_time() < self._patience_ends:
+            return True
+        log.warning("this process slept, others may have taken over")
+        self._wake_up()
+        return False
 
     def last_heard(self, node: str) -> float | None:
         """When a heartbeat of `node` came last, in monotonic seconds; None: never."""
@@ -109,8 +123,22 @@ class Mesh:
         self._loop.remove_reader(closed)
         closed.close()
 
+    def _wake_up(self) -> None:
+        """What waits in the sockets was sent while this process slept: it does not tell who lives now."""
+        for each in self._sockets.values():
+            each.drain(DATAGRAMS_PER_WAKE_UP)
+        now = self._loop.time()
+        self._membership = membership.awoken(self._state, now)
+        self._beat_at = now
+        self._send_round()
+        self._look()
+
     def _beat(self) -> None:
-        """One round of heartbeats. The next is an interval after this one was due; rounds that were missed are not made up for."""
+        if self.is_current():
+            self._send_round()
+
+    def _send_round(self) -> None:
+        """One round of heartbeats. The next is an interval after this one was due; missed ones are not made up for."""
         if self._beat_timer is not None:
             self._beat_timer.cancel()
         self._send_to_all()
@@ -124,36 +152,54 @@ class Mesh:
         return self._membership
 
     def _send_to_all(self) -> None:
+        self._patience_ends = _boot_time() + MISSED_INTERVALS * self._state.timing.interval_s
+        now = self._loop.time()
+        flags = membership.own_flags(self._state, now)
         for peer in self._addresses:
-            self._send(peer)
+            self._send(peer, flags, now)
 
-    def _send(self, peer: str) -> None:
+    def _send_alone(self, peer: str) -> None:
+        now = self._loop.time()
+        self._send(peer, membership.own_flags(self._state, now), now)
+
+    def _send(self, peer: str, flags: HeartbeatFlag, now: float) -> None:
         assert self._orders is not None, "timers and sockets exist only after the first orders"
         self._sequence += 1
         heartbeat = Heartbeat(
             sender=self._node,
             receiver=peer,
+            interval_ms=round(self._orders.timing.interval_s * 1000),
             instance=self._instance,
             sequence=self._sequence,
-            flags=membership.flags_for(self._state, peer, self._loop.time()),
+            flags=flags | membership.flags_about(self._state.views[peer], now),
         )
         datagram = encode(heartbeat, self._orders.key)
         for address in self._addresses[peer]:
             self._sockets[family_of(address), self._orders.port].send(datagram, address)
+        self._tally.heartbeats[Traffic.SENT] += 1
 
     def _receive(self, source: DatagramSocket) -> None:
         """Most heartbeats only push the silence away: who lives is asked again when one says something new."""
-        if self._read(source):
+        if self.is_current() and self._read(source):
             self._look()
 
     def _look(self) -> None:
         """Read first, then judge by the clock: what has arrived is no silence, however late we look."""
+        if not self.is_current():
+            return
         for each in self._sockets.values():
             self._read(each)
         now = self._loop.time()
-        self._membership = membership.at(self._state, now)
+        before, self._membership = self._state, membership.at(self._state, now)
+        self._tell_the_lost(before)
         self._publish(membership.outlook(self._membership, now))
         self._plan_look(now)
+
+    def _tell_the_lost(self, before: Membership) -> None:
+        """Who is not heard any more may hear us all the same."""
+        for peer, view in self._state.views.items():
+            if view is not before.views[peer] and view.state is NodeState.DOWN:
+                self._send_alone(peer)
 
     def _read(self, source: DatagramSocket) -> bool:
         """Take in what has arrived; whether any of it matters to the outlook."""
@@ -179,9 +225,12 @@ class Mesh:
         return self._noticed(before, after.views[heartbeat.sender], heartbeat.sender)
 
     def _noticed(self, before: PeerView, after: PeerView, peer: str) -> bool:
+        if after is before:
+            return False
+        self._tally.heartbeats[Traffic.RECEIVED] += 1
         if is_new_acquaintance(before, after):
-            self._send(peer)
-        return (before.state, before.flags, before.held_until) != (after.state, after.flags, after.held_until)
+            self._send_alone(peer)
+        return is_news(before, after)
 
     def _publish(self, outlook: Outlook) -> None:
         before, self._outlook = self._outlook, outlook
@@ -196,3 +245,7 @@ class Mesh:
             self._look_timer.cancel()
         next_at = membership.next_change(self._state, now)
         self._look_timer = None if next_at is None else self._loop.call_at(next_at, self._look)
+
+
+def _boot_time() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

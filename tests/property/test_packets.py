@@ -36,9 +36,10 @@ heartbeats = st.builds(
     Heartbeat,
     sender=names,
     receiver=names,
+    interval_ms=st.integers(1, heartbeat.MAX_INTERVAL_MS),
     instance=st.integers(0, 2**64 - 1),
     sequence=st.integers(0, 2**64 - 1),
-    flags=st.integers(0, 7).map(HeartbeatFlag),
+    flags=st.integers(0, 63).map(HeartbeatFlag),
 )
 
 

@@ -18,11 +18,12 @@ KEY = b"sixteen octets!!"
 HEARTBEAT = Heartbeat(
     sender="node-a",
     receiver="node-b",
+    interval_ms=100,
     instance=0x0102030405060708,
     sequence=9,
     flags=HeartbeatFlag.LEAVING | HeartbeatFlag.LOST,
 )
-BODY = bytes.fromhex("01 05 06 06 0102030405060708 0000000000000009") + b"node-anode-b"
+BODY = bytes.fromhex("01 05 06 06 00000064 0102030405060708 0000000000000009") + b"node-anode-b"
 
 
 def signed(body: bytes) -> bytes:
@@ -38,19 +39,21 @@ def test_decode() -> None:
 
 
 def test_unknown_flags_are_ignored() -> None:
-    assert decode(signed(BODY[:1] + b"\xf5" + BODY[2:]), KEY) == HEARTBEAT
+    assert decode(signed(BODY[:1] + b"\xc5" + BODY[2:]), KEY) == HEARTBEAT
 
 
 @pytest.mark.parametrize(
     ("datagram", "refusal"),
     [
         (b"", Refusal.MALFORMED),
-        (b"\x01" * 51, Refusal.MALFORMED),
+        (b"\x01" * 55, Refusal.MALFORMED),
         (b"\x02" + signed(BODY)[1:], Refusal.VERSION),
         (signed(BODY)[:-1] + b"\x00", Refusal.FORGED),
         (signed(BODY).replace(b"node-b", b"node-c"), Refusal.FORGED),
         (encode(HEARTBEAT, b"another key"), Refusal.FORGED),
         (signed(BODY + b"x"), Refusal.MALFORMED),
+        (signed(BODY[:4] + bytes(4) + BODY[8:]), Refusal.MALFORMED),
+        (signed(BODY[:4] + b"\xff" * 4 + BODY[8:]), Refusal.MALFORMED),
         (signed(BODY.replace(b"node-a", b"node-\xff")), Refusal.MALFORMED),
     ],
 )
@@ -64,7 +67,7 @@ def test_what_is_no_heartbeat_is_refused(datagram: bytes, refusal: Refusal) -> N
         (None, 1, 7, Seen(1, 7)),
         (Seen(1, 7), 1, 8, Seen(1, 8)),
         (Seen(1, 7), 1, 900, Seen(1, 900)),
-        (Seen(1, 7), 1, 7, None),
+        (Seen(1, 7), 1, 7, Seen(1, 7)),
         (Seen(1, 7), 1, 6, None),
         (Seen(1, 7), 2, 1, Seen(2, 1, (1,))),
         (Seen(2, 1, (1,)), 1, 900, None),
