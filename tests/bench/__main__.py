@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import arp, failover, plan, scale, wire
+from tests.bench import failover, plan, replies, scale, wire
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_json
 from tests.bench.rows import Row, Scope
 
 BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
     "plan": plan.measure,
-    "arp": arp.measure,
+    "replies": replies.measure,
     "failover": failover.measure,
     "wire": wire.measure,
     "scale": scale.measure,

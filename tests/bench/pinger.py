@@ -1,29 +1,30 @@
-"""Asks by ARP and takes the time until the reply: just before `send` to the kernel's receive timestamp.
+"""Asks who has an address, by ARP or NDP, and takes the time until the reply: just before `send` to the kernel's
+receive timestamp.
 
-The number of a request stands in its sender address (10.0.0.0/8: the responder does not look at it), so replies find
-their requests in any order. One thread: at 10 000/s Python spends a third of its time on sending and receiving.
+One thread: at 10 000/s Python spends a third of its time on sending and receiving.
 """
 
+import select
 import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Self
 
 from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
+from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import MacAddress
-from orchestrator.packet import arp
-from orchestrator.packet.ethernet import TYPE_ARP
 from tests.bench.bgp_capture import BUFFER_OCTETS, SO_TIMESTAMPNS, kernel_time
+from tests.bench.questions import questions
 
-NUMBERS = IPv4Address("10.0.0.0")
-REPLY = arp.Operation.REPLY.value
 FRAME_LIMIT = 128
 GRACE_S = 0.3
 """How long after the last request replies still count."""
 WINDOW = 64
+MANY = 1 << 24
+SPIN_S = 0.0005
+"""Requests that follow each other faster than this are waited for with a busy core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +37,14 @@ class Flood:
 
 
 class Pinger:
-    """One raw socket on `eth0` of a namespace."""
+    """One raw socket on `eth0` of a namespace; the addresses are of one family."""
 
-    def __init__(self, namespace: Namespace, addresses: Sequence[IPv4Address]) -> None:
-        mac = MacAddress(bytes.fromhex(namespaces.mac_address(namespace, "eth0").replace(":", "")))
-        frames = (arp.request(mac, NUMBERS, address) for address in addresses)
-        self._parts = [(frame[: arp.SENDER_ADDRESS.start], frame[arp.SENDER_ADDRESS.stop :]) for frame in frames]
-        self._socket = namespace.inside(_open)
+    def __init__(self, namespace: Namespace, addresses: Sequence[IpAddress], senders: int = MANY) -> None:
+        """From how many addresses to ask: the kernel notes each in its neighbor table, which holds 1024 of all."""
+        self._senders = senders
+        mac = MacAddress.parse(namespaces.mac_address(namespace, "eth0"))
+        self._questions = questions(mac.octets, addresses)
+        self._socket = namespace.inside(lambda: _open(self._questions.ethertype))
 
     def __enter__(self) -> Self:
         return self
@@ -57,9 +59,9 @@ class Pinger:
             time.sleep(pause_s)
             self._socket.settimeout(limit_s)
             started = time.time()
-            self._socket.send(self._request(number))
+            self._socket.send(self._ask(number))
             answered = self._receive()
-            while answered is not None and answered[0] != number:
+            while answered is not None and answered[0] != number % self._senders:
                 answered = self._receive()
             if answered is None:
                 raise TimeoutError(f"request {number} was not answered within {limit_s:g} s")
@@ -73,54 +75,57 @@ class Pinger:
         instants, replies = [0.0] * count, [0.0] * count
         begin, sent = time.monotonic(), 0
         while sent < count:
-            if begin + sent / rate <= time.monotonic():
+            ahead_s = begin + sent / rate - time.monotonic()
+            if ahead_s <= 0:
                 instants[sent] = time.time()
-                self._socket.send(self._request(sent))
+                self._socket.send(self._ask(sent))
                 sent += 1
-            self._collect(replies)
+            elif 1 / rate > SPIN_S:
+                select.select([self._socket], [], [], ahead_s)
+            self._collect(replies, sent)
         duration_s = time.monotonic() - begin
-        while time.monotonic() < begin + duration_s + GRACE_S:
-            self._collect(replies)
+        while (left_s := begin + duration_s + GRACE_S - time.monotonic()) > 0:
+            select.select([self._socket], [], [], left_s)
+            self._collect(replies, sent)
         answered = [reply - instant for instant, reply in zip(instants, replies, strict=True) if reply]
         return Flood(sent=sent, duration_s=duration_s, latencies=answered)
 
     def saturate(self, duration_s: float) -> float:
         """Return replies per second while WINDOW requests are always on their way."""
-        requests = [self._request(number) for number in range(WINDOW)]
+        requests = [self._ask(number) for number in range(WINDOW)]
         self._socket.settimeout(1.0)
         received = 0
         begin = time.monotonic()
         for request in requests:
             self._socket.send(request)
         while (now := time.monotonic()) < begin + duration_s:
-            if self._socket.recv(FRAME_LIMIT)[arp.OPERATION] == REPLY:
+            if self._questions.sender_of(self._socket.recv(FRAME_LIMIT)) >= 0:
                 self._socket.send(requests[received % WINDOW])
                 received += 1
         return received / (now - begin)
 
-    def _request(self, number: int) -> bytes:
-        head, tail = self._parts[number % len(self._parts)]
-        return head + (int(NUMBERS) + number).to_bytes(4) + tail
+    def _ask(self, number: int) -> bytes:
+        return self._questions.ask(number, number % self._senders)
 
-    def _collect(self, replies: list[float]) -> None:
+    def _collect(self, replies: list[float], sent: int) -> None:
+        """A reply belongs to the last request that this sender has sent."""
         while (received := self._receive()) is not None:
-            number, instant = received
-            if 0 <= number < len(replies):
-                replies[number] = instant
+            sender, instant = received
+            if 0 <= sender < sent:
+                replies[sent - 1 - (sent - 1 - sender) % self._senders] = instant
 
     def _receive(self) -> tuple[int, float] | None:
-        """Return number and time of the next reply, -1 as the number of another frame; None if there is none."""
+        """Return whom the next frame replies to and when, -1 if it is no reply; None if there is none."""
         try:
             frame, ancillary, _, _ = self._socket.recvmsg(FRAME_LIMIT, 64)
         except (BlockingIOError, TimeoutError):
             return None
-        number = int.from_bytes(frame[arp.TARGET_ADDRESS]) - int(NUMBERS) if frame[arp.OPERATION] == REPLY else -1
-        return number, kernel_time(ancillary)
+        return self._questions.sender_of(frame), kernel_time(ancillary)
 
 
-def _open() -> socket.socket:
+def _open(ethertype: int) -> socket.socket:
     opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
-    opened.bind(("eth0", TYPE_ARP))
+    opened.bind(("eth0", ethertype))
     return opened

@@ -178,6 +178,19 @@ class _Round:
         self._wanted = node.render().lines("bgpd")
 
 
+def full_recomputations() -> Iterator[None]:
+    """Return the endless repetition of plan and rendering of 10 000 Services; what it starts from is there already."""
+    node = _Node()
+
+    def again() -> Iterator[None]:
+        while True:
+            node.plan()
+            node.render()
+            yield
+
+    return again()
+
+
 def _plan_one(scope: Scope) -> Row:
     """One endpoint of a Service with policy Local goes or comes: plan, update of the document, difference."""
     node = _Node()
