@@ -92,11 +92,22 @@ class ControllerSettings(ProcessSettings):
     removed_pool_hold_s: float = 300.0
 
 
+class ConflictAction(Enum):
+    """What a node does when a machine that is not one of ours claims an address of ours."""
+
+    DEFEND = "defend"
+    YIELD = "yield"
+
+
+EXCLUSION_FILE = Path("/etc/metallb/excludel2.yaml")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeakerSettings(ProcessSettings):
     """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared.
 
     `return_hold_s`: how long a node that was gone must be back before it owns layer-2 addresses again.
+    `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist.
     """
 
     node: str
@@ -104,6 +115,8 @@ class SpeakerSettings(ProcessSettings):
     ignore_exclude_label: bool = False
     mesh_port: int = MESH_PORT
     return_hold_s: float = 30.0
+    exclusion_file: Path = EXCLUSION_FILE
+    on_address_conflict: ConflictAction = ConflictAction.DEFEND
     daemon_group: str = "frr"
     audit_interval_s: float = 5.0
     recomputation_interval_s: float = 60.0

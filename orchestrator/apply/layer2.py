@@ -13,7 +13,7 @@ import structlog
 
 from orchestrator.apply.control import LineConnection, keep_connected
 from orchestrator.errors import DaemonError
-from orchestrator.fsm.responder_api import Leave, Table, ToSpeaker, decode_for_speaker, encode
+from orchestrator.fsm.responder_api import Defend, Leave, Table, ToSpeaker, decode_for_speaker, encode
 
 log = structlog.get_logger()
 
@@ -63,7 +63,11 @@ class ResponderClient:
         self._leaving = True
         self._transmit(Leave())
 
-    def _transmit(self, message: Table | Leave) -> None:
+    def defend(self, addresses: tuple[str, ...]) -> None:
+        """Announce these once. A responder that is not there will announce them anyway when it comes."""
+        self._transmit(Defend(addresses=addresses))
+
+    def _transmit(self, message: Table | Leave | Defend) -> None:
         if self._connection is not None:
             self._connection.send(encode(message))
 

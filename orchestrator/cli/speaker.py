@@ -2,9 +2,10 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields, seconds
-from orchestrator.settings import MESH_PORT, RunFolder, SpeakerSettings
+from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long a node that was gone must be back before it owns layer-2 addresses again (default: %(default)g)",
     )
     parser.add_argument(
+        "--l2-exclude-file",
+        type=Path,
+        default=EXCLUSION_FILE,
+        metavar="FILE",
+        help="YAML list of interfaces that never answer; reloaded when it changes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--on-address-conflict",
+        choices=[action.value for action in ConflictAction],
+        default=ConflictAction.DEFEND.value,
+        help="when a foreign machine claims an address of ours: go on answering, or give way until it is silent "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--daemon-group",
         default="frr",
         metavar="GROUP",
@@ -49,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         ignore_exclude_label=arguments.ignore_exclude_lb,
         mesh_port=arguments.ml_bindport,
         return_hold_s=arguments.return_hold,
+        exclusion_file=arguments.l2_exclude_file,
+        on_address_conflict=ConflictAction(arguments.on_address_conflict),
         daemon_group=arguments.daemon_group,
     )
     return asyncio.run(speaker.run(settings))

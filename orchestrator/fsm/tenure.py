@@ -110,8 +110,9 @@ def claimed(tenure: Tenure, rival: Rival, verdict: Verdict) -> Tenure:
     if verdict is Verdict.THEIRS:
         return replace(tenure, stage=Stage.YIELDED, rival=rival)
     before = tenure.rival
-    again = before is not None and before.mac == rival.mac
-    return replace(tenure, rival=replace(rival, claims=before.claims + 1) if before and again else rival)
+    if before is None or before.mac != rival.mac:
+        return replace(tenure, rival=rival)
+    return replace(tenure, rival=replace(before, last=rival.last, claims=before.claims + 1))
 
 
 def probed(tenure: Tenure, rival: Rival | None) -> Tenure:

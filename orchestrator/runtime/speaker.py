@@ -6,6 +6,7 @@ and an owner's death is what clients feel. SIGTERM hands the layer-2 addresses o
 
 import asyncio
 import gc
+import math
 import time
 import uuid
 from collections.abc import Iterable
@@ -14,16 +15,15 @@ import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from orchestrator.apply import layer2, supervisor
-from orchestrator.config.model import Config, NodeName
-from orchestrator.decide.eligibility import NodeView
+from orchestrator.config.model import Config
 from orchestrator.errors import StartupError
 from orchestrator.fsm import responder_api, supervisor_api
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics, Name
-from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
-from orchestrator.resources.meta import ObjectMeta
+from orchestrator.resources.meta import Problem
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime import node_lock
+from orchestrator.runtime.exclusion_list import ExclusionList, Exclusions
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.planning import Outcome, Planner
@@ -31,13 +31,13 @@ from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import HEARTBEAT_SECRET, SpeakerConfiguration, heartbeat_key
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.runtime.tolerant_sink import TolerantSink
 from orchestrator.settings import SpeakerSettings
 from orchestrator.sources.interface import Sink
 from orchestrator.sources.manifests.folder import ManifestsSource
 from orchestrator.sources.manifests.state import ManifestsSink
-from orchestrator.version import __version__
 
 log = structlog.get_logger()
 
@@ -59,23 +59,19 @@ class Speaker:
         self._sink = sink
         self._metrics = metrics
         self._readiness = readiness
-        self._instance = str(uuid.uuid4())
         self._store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
         self._configuration = SpeakerConfiguration(settings.node, settings.namespace, sink, metrics)
-        self._layer2 = Layer2(settings, metrics, self.feed.put)
+        self._exclusions = ExclusionList(settings.exclusion_file, self.feed.put)
+        self._exclusion_problems: tuple[Problem, ...] = ()
+        self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
         self._bgp = Bgp(settings, metrics, readiness, self._supervisor)
         self._report = SpeakerReport(settings.node, settings.namespace, sink, metrics)
-        view = NodeView(
-            node=settings.node,
-            alive=frozenset(),
-            load_balancer_class=settings.load_balancer_class,
-            ignore_exclude_label=settings.ignore_exclude_label,
-        )
-        self._planner = Planner(view, self._store)
-        self._alive: frozenset[NodeName] = frozenset()
+        self._view = self._layer2.view(time.monotonic())
+        self._planner = Planner(self._view, self._store)
+        instance = str(uuid.uuid4())
+        self._telling = Telling(settings.node, instance, sink, self._report, self._planner, self._layer2)
         self._key = SecretText("")
-        self._told: SpeakerState | None = None
         self._started = False
         self._planning = asyncio.Lock()
 
@@ -83,6 +79,7 @@ class Speaker:
         """Run until SIGTERM, then hand the layer-2 addresses over."""
         async with asyncio.TaskGroup() as tasks:
             background = [
+                tasks.create_task(self._exclusions.run()),  # first: no interface answers before the list is known
                 tasks.create_task(self.feed.pump(source)),
                 tasks.create_task(self._layer2.client.run()),
                 tasks.create_task(self._supervisor.run()),
@@ -97,7 +94,7 @@ class Speaker:
 
     async def _loop(self) -> None:
         while True:
-            batch = await self.feed.batch()
+            batch = await self.feed.batch(self._patience())
             if any(isinstance(item, Stop) for item in batch):
                 return
             async with self._planning:
@@ -105,12 +102,18 @@ class Speaker:
                 changes = self._store.apply(
                     [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
                 )
-                relinked = self._take_reports(batch)
+                relinked = self._take_reports(batch, changes)
                 if self._store.synced:
                     await self._cycle(changes, started, relinked=relinked)
 
-    def _take_reports(self, batch: Iterable[object]) -> bool:
-        """Take in what the responder and the supervisor said; whether the links changed."""
+    def _patience(self) -> float | None:
+        """Seconds until time alone changes something, None if it never does."""
+        now = time.monotonic()
+        deadline = self._layer2.deadline(now)
+        return max(0.0, deadline - now) if deadline < math.inf else None
+
+    def _take_reports(self, batch: Iterable[object], changes: Changes) -> bool:
+        """Take in what the responder, the supervisor and the exclusion list said; whether the links changed."""
         links = self._layer2.links
         for item in batch:
             match item:
@@ -121,7 +124,15 @@ class Speaker:
                     self._layer2.took(item)
                 case responder_api.TableRefused(reason=reason):
                     log.error("responder refused the table", reason=reason)
+                case Exclusions(problems=problems):
+                    changes.configuration |= problems != self._exclusion_problems
+                    self._exclusion_problems = problems
+                    self._layer2.took(item)
                 case responder_api.Liveness() | responder_api.Links() | responder_api.Counters():
+                    self._layer2.took(item)
+                case responder_api.Claimed() | responder_api.Probed() | responder_api.Silent():
+                    self._layer2.took(item)
+                case responder_api.Released():
                     self._layer2.took(item)
                 case supervisor.Disconnected() | supervisor_api.Children():
                     self._bgp.supervised(item)
@@ -130,32 +141,58 @@ class Speaker:
         return self._layer2.links not in ((), links)
 
     async def _cycle(self, changes: Changes, started: float, *, relinked: bool) -> None:
-        outcomes: list[Outcome] = []
         first = not self._started
         reconfigured = first or changes.configuration or changes.last_good
+        config = self._planner.config
+        if first:
+            await self._telling.begin(self._store)
         if reconfigured:
-            config = await self._configuration.resolve(self._store)
+            config = await self._configuration.resolve(self._store, self._exclusion_problems)
             self._take_key()
             reconfigured = first or config != self._planner.config
-        alive = self._layer2.candidates(self._store.speakers)
-        if alive != self._alive or first:
-            log.info("candidates for layer-2 addresses", nodes=sorted(alive))
-            self._alive = alive
-            outcomes.append(self._planner.alive_changed(alive))
-        if reconfigured:
-            outcomes.append(self._planner.configuration_changed(config))
-            self._check_node(config)
-        elif changes.services:
-            outcomes.append(self._planner.services_changed(changes.services))
-        self._layer2.update(self._planner.plan.layer2.values(), self._store.speakers, self._key)
+        if first or relinked or changes.configuration or changes.speakers or changes.failovers:
+            self._layer2.look_around(config)
+        outcomes = self._plan(changes, config if reconfigured else None, started)
+        self._layer2.send(self._key)
         self._plan_bgp(outcomes, started, anew=reconfigured or relinked)
-        await self._tell(outcomes, first=first)
+        await self._telling.planned(outcomes, self._store)
+        if first:
+            await self._telling.forget_leftovers()
+        await self._telling.state()
         await self._report.restore(changes.lost_statuses)
         self._started = True
         self._metrics.add(Name.UPDATES)
         self._readiness.met("first list")
         if first:
             gc.freeze()  # what was there first mostly stays: to look through it takes 80 ms at 5000 Services, each time
+
+    def _plan(self, changes: Changes, config: Config | None, now: float) -> list[Outcome]:
+        """Plan again what changed; `config` is the new configuration, None if it is the old one.
+
+        Claims are judged by the new plan: who hears of a move late would defend what is no longer its own.
+        """
+        outcomes = self._review(now)
+        if config is not None:
+            outcomes.append(self._planner.configuration_changed(config))
+            self._check_node(config)
+        elif changes.services:
+            outcomes.append(self._planner.services_changed(changes.services))
+        self._layer2.tenures.pass_time(now)
+        self._layer2.judge_claims(self._planner, now)
+        self._layer2.follow(outcomes, self._planner, now)
+        if left := self._review(now):
+            self._layer2.follow(left, self._planner, now)
+        return outcomes + left
+
+    def _review(self, now: float) -> list[Outcome]:
+        """Plan again if what plans are made from has changed; empty if not."""
+        view = self._layer2.view(now)
+        if view == self._view:
+            return []
+        if view.alive != self._view.alive:
+            log.info("candidates for layer-2 addresses", nodes=sorted(view.alive or ()))
+        self._view = view
+        return [self._planner.view_changed(view)]
 
     def _take_key(self) -> None:
         key = heartbeat_key(self._store.snapshot())
@@ -171,40 +208,6 @@ class Speaker:
             self._bgp.reconfigure(self._planner.config, self._planner.plan, self._layer2.links, started)
         elif prefixes:
             self._bgp.change(self._planner.plan, prefixes, started)
-
-    async def _tell(self, outcomes: list[Outcome], *, first: bool) -> None:
-        changed = 0
-        for outcome in outcomes:
-            for before, after in outcome.groups.values():
-                await self._report.group_changed(before, after, self._store)
-                changed += 1
-        if first:
-            await self._report.forget_leftovers(self._planner.group_plans.values())
-        if changed:
-            plan = self._planner.plan
-            log.info("planned", groups=changed, prefixes=len(plan.routes), addresses=len(plan.layer2))
-        await self._write_state(draining=False)
-
-    async def _write_state(self, *, draining: bool) -> None:
-        """Tell the other nodes about this one, if that changed."""
-        facts = self._planner.config.nodes.get(self._settings.node)
-        plan = self._planner.plan
-        state = SpeakerState(
-            metadata=ObjectMeta(name=self._settings.node),
-            spec=SpeakerStateSpec(
-                node=self._settings.node,
-                instance=self._instance,
-                version=__version__,
-                mesh_addresses=tuple(str(address) for address in facts.internal_addresses) if facts else (),
-                interfaces=self._layer2.interfaces(),
-                draining=draining,
-                announced_addresses=len(plan.layer2),
-                announced_prefixes=len(plan.routes),
-            ),
-        )
-        if state != self._told:
-            await self._sink.write(state)
-            self._told = state
 
     def _check_node(self, config: Config) -> None:
         node = self._settings.node
@@ -228,13 +231,14 @@ class Speaker:
                     diverging += self._planner.diverging(part)
                 await asyncio.sleep(COMPARISON_PAUSE_S)
             self._metrics.set(Name.PLAN_DIVERGENCE, diverging)
+            self._layer2.forget_unknown()
 
     async def _hand_over(self) -> None:
         """Give the layer-2 addresses to the other nodes; wait until each has a new owner, or for the limit."""
         waiting = set(self._layer2.held)
         log.info("handing over", addresses=len(waiting))
         self._layer2.client.leave()  # first: the responder must listen when the new owner announces itself
-        await self._write_state(draining=True)
+        await self._telling.state(draining=True)
         if not self._layer2.client.connected:
             return
         deadline = time.monotonic() + HANDOVER_LIMIT_S

@@ -45,13 +45,13 @@ class SpeakerConfiguration:
         self._own_last_good: LastGood = {}
         self._state: ConfigurationState | None = None
 
-    async def resolve(self, store: ObjectStore) -> Config:
-        """Return the configuration of all that can be used."""
+    async def resolve(self, store: ObjectStore, more: tuple[Problem, ...] = ()) -> Config:
+        """Return the configuration of all that can be used; `more` are problems of what is no object."""
         last_good = self._own_last_good if store.last_good is None else from_config_map(store.last_good)
         snapshot = store.snapshot()
         resolved = resolve(_with_removed_pools(snapshot, last_good), last_good)
         self._own_last_good = resolved.last_good
-        await self._report((*store.problems(), *resolved.problems))
+        await self._report((*store.problems(), *more, *resolved.problems))
         return resolved.config
 
     async def _report(self, problems: tuple[Problem, ...]) -> None:

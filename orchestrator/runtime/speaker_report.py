@@ -1,7 +1,7 @@
 """What a speaker tells the world about its announcements: statuses, events, metrics; only when something changed.
 
-ServiceL2Status and ServiceBGPStatus get names made from the Service and the node, so a lost deletion is overwritten
-instead of left behind.
+What an earlier speaker of this node said is found in its statuses, so a restart repeats no event. Only that an
+interface is missing stands in no status: that is said again.
 
 What is said about BGP is written behind: writing takes milliseconds a Service, and the routes shall not wait for it.
 """
@@ -9,34 +9,32 @@ What is said about BGP is written behind: writing takes milliseconds a Service, 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from hashlib import sha256
 from typing import NoReturn
 
 import structlog
 
-from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, Protocol
+from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, GroupPlan, Protocol
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources import metallb
+from orchestrator.resources.extensions import AddressConflict
 from orchestrator.resources.kinds import ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.runtime.speaker_statuses import (
+    address_conflict,
+    announce_failed,
+    interface_missing,
+    is_of_node,
+    node_assigned,
+    status_of,
+)
 from orchestrator.runtime.store import ObjectStore
-from orchestrator.sources.interface import EventType, ObjectEvent, Sink
+from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
 
-COMPONENT = "metallb-speaker"
 EMPTY = GroupPlan()
-
-
-def status_name(prefix: str, service: ObjectKey, node: str) -> str:
-    """Return the name of the status object of a Service on a node; `prefix` is `l2` or `bgp` (contract 1.8, 1.9)."""
-    return f"{prefix}-{node}-{sha256(f'{service}@{node}'.encode()).hexdigest()[:12]}"
-
-
-def is_of_node(name: str, prefix: str, node: str) -> bool:
-    """Whether `status_name` made this name for a Service on the node."""
-    start = f"{prefix}-{node}-"
-    return name.startswith(start) and "-" not in name.removeprefix(start)
+LEFT_TO_OTHERS = frozenset({DeclineReason.ADDRESS_IN_USE, DeclineReason.YIELDED})
+"""Why a Service that this node was elected for is left to somebody else who has its address on the wire."""
 
 
 class SpeakerReport:
@@ -50,11 +48,22 @@ class SpeakerReport:
         self._declined: Counter[tuple[str, str]] = Counter()
         self._statuses: dict[ObjectRef, metallb.ServiceL2Status | metallb.ServiceBGPStatus] = {}
         self._behind: asyncio.Queue[tuple[Announced | None, Announced | None]] = asyncio.Queue()
+        self._earlier: set[ObjectRef] = set()
+        self._failed_earlier: set[ObjectKey] = set()
+
+    async def remember(self, failed: Iterable[ObjectKey]) -> None:
+        """Find what an earlier speaker of this node said; `failed` are Services that it said it left to others."""
+        self._failed_earlier = set(failed)
+        for prefix, kind in (("l2", "ServiceL2Status"), ("bgp", "ServiceBGPStatus")):
+            for name in await self._sink.names(kind, self._namespace):
+                if is_of_node(name, prefix, self._node):
+                    self._earlier.add(ObjectRef(kind, self._namespace, name))
 
     async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
         """Tell what differs between two plans of one group."""
         self._count_declined(before.declined, after.declined)
         self._log(before, after)
+        await self._tell_failures(before, after, store)
         old = {(part.service, part.protocol): part for part in before.announced}
         new = {(part.service, part.protocol): part for part in after.announced}
         for key in sorted(old.keys() - new.keys(), key=lambda item: (item[0], item[1].value)):
@@ -79,11 +88,14 @@ class SpeakerReport:
     async def forget_leftovers(self, plans: Iterable[GroupPlan]) -> None:
         """Remove status objects of this node that an earlier speaker left behind, except those that `plans` make true."""
         true = {ref_of(self._status(part)) for plan in plans for part in plan.announced}
-        for prefix, kind in (("l2", "ServiceL2Status"), ("bgp", "ServiceBGPStatus")):
-            for name in sorted(await self._sink.names(kind, self._namespace)):
-                ref = ObjectRef(kind, self._namespace, name)
-                if is_of_node(name, prefix, self._node) and ref not in true:
-                    await self._sink.delete(ref)
+        for ref in sorted(self._earlier - true):
+            await self._sink.delete(ref)
+            self._earlier.discard(ref)
+
+    async def conflict(self, conflict: AddressConflict, services: Iterable[ObjectKey]) -> None:
+        """Say on the Services of an address that somebody else claims it."""
+        for service in sorted(services):
+            await self._sink.record(address_conflict(service, conflict, self._node))
 
     def _log(self, before: GroupPlan, after: GroupPlan) -> None:
         """One line per Service and protocol that changed; the words are MetalLB's (contract 4.1, 8.1)."""
@@ -103,6 +115,21 @@ class SpeakerReport:
                 continue
             reason, detail = decline.reason.value, decline.detail
             tell(event, service=str(decline.service), protocol=decline.protocol.value, reason=reason, detail=detail)
+
+    async def _tell_failures(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
+        """Say it when this node does not announce what it was elected for."""
+        known = {(decline.service, decline.reason) for decline in before.declined}
+        for decline in after.declined:
+            if (decline.service, decline.reason) in known:
+                continue
+            if decline.reason is DeclineReason.NO_INTERFACE:
+                addresses = store.addresses(decline.service)
+                for event in interface_missing(decline.service, addresses, self._node):
+                    await self._sink.record(event)
+            elif decline.reason in LEFT_TO_OTHERS and decline.service not in self._failed_earlier:
+                await self._sink.record(announce_failed(decline.service, decline.detail))
+            if decline.reason in LEFT_TO_OTHERS:
+                self._failed_earlier.discard(decline.service)
 
     async def _part_changed(self, old: Announced | None, new: Announced | None, store: ObjectStore) -> None:
         if old is not None:
@@ -133,54 +160,22 @@ class SpeakerReport:
             status = self._status(new)
             self._statuses[ref_of(status)] = status
             await self._sink.write(status)
-            if old is None:
-                await self._sink.record(self._assigned(new))
+            if old is None and ref_of(status) not in self._earlier:
+                await self._sink.record(node_assigned(new, self._node))
+            self._earlier.discard(ref_of(status))
         elif old is not None:
             ref = ref_of(self._status(old))
             self._statuses.pop(ref, None)
             await self._sink.delete(ref)
 
-    def _assigned(self, part: Announced) -> ObjectEvent:
-        return ObjectEvent(
-            ref=ObjectRef("Service", part.service.namespace, part.service.name),
-            type=EventType.NORMAL,
-            reason="nodeAssigned",
-            message=f'announcing from node "{self._node}" with protocol "{part.protocol.value}"',
-            component=COMPONENT,
-        )
-
     async def _delete_other_owners(self, service: ObjectKey, store: ObjectStore) -> None:
         """The owner removes what other nodes said of the Service before (contract 4.7): a dead node cannot."""
-        for node in sorted(store.speakers.keys() - {self._node}):
-            key = ObjectKey(self._namespace, status_name("l2", service, node))
-            if key in store.l2_statuses:
+        for key, node in store.l2_statuses_of(service).items():
+            if node != self._node:
                 await self._sink.delete(ObjectRef("ServiceL2Status", *key))
 
     def _status(self, part: Announced) -> metallb.ServiceL2Status | metallb.ServiceBGPStatus:
-        namespace, name = part.service
-        labels = {
-            "metallb.io/node": self._node,
-            "metallb.io/service-name": name,
-            "metallb.io/service-namespace": namespace,
-        }
-        prefix = "l2" if part.protocol is Protocol.LAYER2 else "bgp"
-        metadata = ObjectMeta(
-            name=status_name(prefix, part.service, self._node), namespace=self._namespace, labels=labels
-        )
-        if part.protocol is Protocol.LAYER2:
-            interfaces = tuple(metallb.InterfaceInfo(name=each) for each in part.interfaces or ())
-            return metallb.ServiceL2Status(
-                metadata=metadata,
-                status=metallb.ServiceL2StatusStatus(
-                    node=self._node, service_name=name, service_namespace=namespace, interfaces=interfaces
-                ),
-            )
-        return metallb.ServiceBGPStatus(
-            metadata=metadata,
-            status=metallb.ServiceBGPStatusStatus(
-                node=self._node, service_name=name, service_namespace=namespace, peers=part.peers
-            ),
-        )
+        return status_of(part, self._node, self._namespace)
 
     def _forget_metrics(self, part: Announced) -> None:
         for address in part.addresses:

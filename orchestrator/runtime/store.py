@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from orchestrator.decide.convergence import addresses_in_status
+from orchestrator.errors import InvalidConfig
+from orchestrator.net.addresses import IpAddress
 from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.kinds import KubeObject, ref_of
 from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
@@ -51,6 +54,7 @@ class ObjectStore:
         self.speakers: dict[str, extensions.SpeakerState] = {}
         self.failovers: dict[str, extensions.Failover] = {}
         self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
+        self._l2_of: dict[ObjectKey, set[ObjectKey]] = {}
         self.last_good: core.ConfigMap | None = None
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.warnings: dict[ObjectRef, tuple[Problem, ...]] = {}
@@ -83,6 +87,24 @@ class ObjectStore:
         """The EndpointSlices of a Service, by name."""
         return tuple(part for _, part in sorted(self.slices.get(service, {}).items()))
 
+    def addresses(self, service: ObjectKey) -> tuple[IpAddress, ...]:
+        """The addresses in the status of a Service; none if one of them is no address."""
+        found = self.services.get(service)
+        try:
+            return () if found is None else addresses_in_status(found)
+        except InvalidConfig:
+            return ()
+
+    def l2_statuses_of(self, service: ObjectKey) -> Mapping[ObjectKey, str]:
+        """The ServiceL2Status objects of a Service, by key with the node that wrote each."""
+        keys = sorted(self._l2_of.get(service, ()))
+        return {key: self.l2_statuses[key].status.node for key in keys}
+
+    @property
+    def nodes(self) -> Mapping[str, core.Node]:
+        """The Node objects by name."""
+        return {name: node for name, node in self._configuration["nodes"].items() if isinstance(node, core.Node)}
+
     def snapshot(self) -> ClusterSnapshot:
         """The configuration objects as they are now; the mappings are copies."""
         kinds: Mapping[str, dict[str, KubeObject]] = {
@@ -114,7 +136,9 @@ class ObjectStore:
                 self.failovers[ref.name] = obj
                 changes.failovers = True
             case metallb.ServiceL2Status():
+                self._forget_l2_status(ref.key)
                 self.l2_statuses[ref.key] = obj
+                self._l2_of.setdefault(_subject(obj), set()).add(ref.key)
             case core.ConfigMap():
                 self._last_good_changed(ref, obj, changes)
             case _:
@@ -137,7 +161,7 @@ class ObjectStore:
             case "Failover":
                 changes.failovers |= self.failovers.pop(ref.name, None) is not None
             case "ServiceL2Status":
-                self.l2_statuses.pop(ref.key, None)
+                self._forget_l2_status(ref.key)
                 changes.lost_statuses.add(ref)
             case "ConfigMap":
                 self._last_good_changed(ref, None, changes)
@@ -158,6 +182,13 @@ class ObjectStore:
             del self.slices[service][key]
             changes.services.add(service)
 
+    def _forget_l2_status(self, key: ObjectKey) -> None:
+        if (status := self.l2_statuses.pop(key, None)) is not None:
+            subject = _subject(status)
+            self._l2_of[subject].discard(key)
+            if not self._l2_of[subject]:
+                del self._l2_of[subject]
+
     def _last_good_changed(self, ref: ObjectRef, obj: core.ConfigMap | None, changes: Changes) -> None:
         if ref.key == (self._namespace, self._last_good_name):
             changes.last_good |= obj != self.last_good
@@ -174,6 +205,11 @@ class ObjectStore:
         relevant = _without_status(obj)
         changes.configuration |= objects.get(ref.name) != relevant
         objects[ref.name] = relevant
+
+
+def _subject(status: metallb.ServiceL2Status) -> ObjectKey:
+    """The Service that a status is about."""
+    return ObjectKey(status.status.service_namespace, status.status.service_name)
 
 
 def _without_status(obj: KubeObject) -> KubeObject:

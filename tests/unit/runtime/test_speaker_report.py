@@ -9,12 +9,14 @@ from prometheus_client import generate_latest
 
 from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, GroupPlan, Protocol
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
-from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
-from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
-from orchestrator.runtime.speaker_report import SpeakerReport, status_name
+from orchestrator.resources.extensions import AddressConflict
+from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_statuses import status_name, status_of
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Upserted
 from orchestrator.sources.manifests.state import ManifestsSink
+from tests.support.objects import service
 
 NAMESPACE = "metallb-system"
 WEB = ObjectKey("shop", "web")
@@ -90,9 +92,7 @@ async def test_event_is_not_repeated_without_a_change(told: Told) -> None:
 async def test_new_owner_removes_the_status_of_the_old_one(told: Told) -> None:
     old = SpeakerReport("n2", NAMESPACE, ManifestsSink(told.state), Metrics(SPEAKER_METRICS))
     await old.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
-    spec = SpeakerStateSpec(node="n2")
-    told.store.apply([Upserted(SpeakerState(metadata=ObjectMeta(name="n2"), spec=spec))])
-    told.store.l2_statuses[ObjectKey(NAMESPACE, status_name("l2", WEB, "n2"))] = old._status(LAYER2)  # type: ignore[assignment]  # of layer 2 it is one
+    told.store.apply([Upserted(status_of(LAYER2, "n2", NAMESPACE))])
     await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
     assert status_file("l2", "n2") not in told.files()
     assert status_file("l2") in told.files()
@@ -115,6 +115,7 @@ async def test_leftovers_of_an_earlier_speaker_go_those_of_others_stay(told: Tol
     for node in ("n1", "n1-b"):
         other = SpeakerReport(node, NAMESPACE, sink, Metrics(SPEAKER_METRICS))
         await other.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    await told.report.remember([])
     await told.report.forget_leftovers([])
     assert told.files() == {status_file("l2", "n1-b"), EVENT}
 
@@ -122,5 +123,60 @@ async def test_leftovers_of_an_earlier_speaker_go_those_of_others_stay(told: Tol
 async def test_true_status_is_no_leftover(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
     await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.remember([])
     await told.report.forget_leftovers([plan])
     assert status_file("l2") in told.files()
+
+
+def events(told: Told, reason: str) -> list[str]:
+    return [path.read_text() for path in (told.state / "events" / "shop").glob(f"web.{reason}.*")]
+
+
+def declined(reason: DeclineReason, detail: str = "") -> GroupPlan:
+    return GroupPlan(declined=(Decline(service=WEB, protocol=Protocol.LAYER2, reason=reason, detail=detail),))
+
+
+async def test_restarted_speaker_repeats_no_event(told: Told) -> None:
+    plan = GroupPlan(announced=(BGP, LAYER2))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.eventually({status_file("l2"), status_file("bgp"), EVENT})
+    (before,) = events(told, "nodeAssigned")
+    again = Told(told.state)
+    await again.report.remember([])
+    await again.report.group_changed(EMPTY, plan, again.store)
+    await again.report.group_changed(plan, EMPTY, again.store)
+    await again.eventually({EVENT})
+    assert events(told, "nodeAssigned") == [before]
+    await again.report.group_changed(EMPTY, plan, again.store)
+    await again.eventually({status_file("l2"), status_file("bgp"), EVENT})
+    assert events(told, "nodeAssigned") != [before]
+
+
+async def test_missing_interface_is_said_per_address_in_the_words_of_the_contract(told: Told) -> None:
+    told.store.apply([Upserted(service("web", "shop", held=["192.0.2.1"]))])
+    await told.report.group_changed(EMPTY, declined(DeclineReason.NO_INTERFACE), told.store)
+    (event,) = events(told, "announceFailed")
+    words = 'the interfaces specified by LB IP "192.0.2.1" doesn\'t exist in assigned node "n1" with protocol "layer2"'
+    assert words in " ".join(event.replace("''", "'").split())
+
+
+async def test_address_left_to_others_is_said_once(told: Told) -> None:
+    refused = declined(DeclineReason.ADDRESS_IN_USE, "02:00:00:00:00:01 has it; unplug that")
+    await told.report.group_changed(EMPTY, refused, told.store)
+    await told.report.group_changed(refused, refused, told.store)
+    (event,) = events(told, "announceFailed")
+    assert "02:00:00:00:00:01 has it; unplug that" in event
+    assert "count: 1" in event
+
+
+async def test_address_that_was_left_to_others_before_the_restart_is_not_said_again(told: Told) -> None:
+    await told.report.remember([WEB])
+    await told.report.group_changed(EMPTY, declined(DeclineReason.YIELDED), told.store)
+    assert events(told, "announceFailed") == []
+
+
+async def test_defended_address_is_said_with_the_mac(told: Told) -> None:
+    conflict = AddressConflict(address="192.0.2.1", mac="02:00:00:00:00:01", interface="eth0")
+    await told.report.conflict(conflict, [WEB])
+    (event,) = events(told, "addressConflict")
+    assert "02:00:00:00:00:01" in event

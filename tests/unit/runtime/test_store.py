@@ -6,6 +6,7 @@ from orchestrator.resources import core, metallb
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.sources.interface import InputState, Removed, Synced, Unusable, Upserted
+from tests.support.objects import service
 
 NAMESPACE = "metallb-system"
 WEB = ObjectKey("shop", "web")
@@ -87,3 +88,28 @@ def test_input_state_reaches_the_snapshot() -> None:
     assert objects.apply([InputState(incomplete=True), Synced()]).configuration
     assert objects.snapshot().incomplete
     assert objects.synced
+
+
+def l2_status(name: str, service: str, node: str) -> metallb.ServiceL2Status:
+    status = metallb.ServiceL2StatusStatus(node=node, service_name=service, service_namespace="shop")
+    return metallb.ServiceL2Status(metadata=ObjectMeta(name=name, namespace=NAMESPACE), status=status)
+
+
+def test_statuses_of_a_service_are_found_until_they_go_or_change_their_service() -> None:
+    objects = store()
+    objects.apply([Upserted(l2_status("one", "web", "a")), Upserted(l2_status("two", "web", "b"))])
+    one, two = ObjectKey(NAMESPACE, "one"), ObjectKey(NAMESPACE, "two")
+    assert objects.l2_statuses_of(WEB) == {one: "a", two: "b"}
+    objects.apply([Upserted(l2_status("two", "api", "b"))])
+    assert objects.l2_statuses_of(WEB) == {one: "a"}
+    objects.apply([Removed(ObjectRef("ServiceL2Status", NAMESPACE, "one"))])
+    assert objects.l2_statuses_of(WEB) == {}
+    assert objects.l2_statuses_of(ObjectKey("shop", "api")) == {two: "b"}
+
+
+def test_addresses_of_a_service_whose_status_is_wrong_are_none() -> None:
+    objects = store()
+    objects.apply([Upserted(service("web", "shop", held=["192.0.2.1"]))])
+    assert [str(address) for address in objects.addresses(WEB)] == ["192.0.2.1"]
+    objects.apply([Upserted(service("web", "shop", held=["nonsense"]))])
+    assert objects.addresses(WEB) == objects.addresses(ObjectKey("shop", "none")) == ()

@@ -1,0 +1,108 @@
+"""After each round of planning: what people and other nodes are to know of it, written once.
+
+What is told runs behind what is planned in one case: an address that is asked for before its first use is announced
+only once it is found free, so its status waits until then.
+"""
+
+from collections.abc import Iterable
+
+import structlog
+
+from orchestrator.config.model import NodeName
+from orchestrator.decide.groups import GroupId
+from orchestrator.decide.node_plan import GroupPlan
+from orchestrator.fsm.tenure import on_air
+from orchestrator.net.addresses import IpAddress, parse_address
+from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
+from orchestrator.resources.meta import ObjectKey, ObjectMeta
+from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.speaker_layer2 import Layer2
+from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.sources.interface import Sink
+from orchestrator.version import __version__
+
+log = structlog.get_logger()
+
+
+class Telling:
+    """Joins plans and tenures to what the report and this node's SpeakerState say."""
+
+    def __init__(
+        self, node: NodeName, instance: str, sink: Sink, report: SpeakerReport, planner: Planner, layer2: Layer2
+    ) -> None:
+        self._node = node
+        self._instance = instance
+        self._sink = sink
+        self._report = report
+        self._planner = planner
+        self._layer2 = layer2
+        self._partly: dict[GroupId, GroupPlan] = {}
+        self._state: SpeakerState | None = None
+
+    async def begin(self, store: ObjectStore) -> None:
+        """Find what an earlier speaker of this node said, so that it is not said again."""
+        written = store.speakers.get(self._node)
+        conflicts = () if written is None else written.spec.conflicts
+        self._layer2.tenures.remember(conflicts)
+        left = {parse_address(each.address) for each in conflicts if each.action != "defended"}
+        await self._report.remember(key for key in store.services if left & set(store.addresses(key)))
+
+    async def planned(self, outcomes: Iterable[Outcome], store: ObjectStore) -> None:
+        """Tell what the outcomes and the responder's word changed."""
+        changes = self._changes(outcomes)
+        for before, after in changes:
+            await self._report.group_changed(before, after, store)
+        for conflict in self._layer2.tenures.tell_conflicts():
+            if conflict.action == "defended":
+                await self._report.conflict(conflict, self._services_of(parse_address(conflict.address)))
+        if changes:
+            plan = self._planner.plan
+            log.info("planned", groups=len(changes), prefixes=len(plan.routes), addresses=len(plan.layer2))
+
+    async def forget_leftovers(self) -> None:
+        await self._report.forget_leftovers(self._planner.group_plans.values())
+
+    async def state(self, *, draining: bool = False) -> None:
+        """Tell the other nodes about this one, if that changed."""
+        facts = self._planner.config.nodes.get(self._node)
+        tenures = self._layer2.tenures
+        state = SpeakerState(
+            metadata=ObjectMeta(name=self._node),
+            spec=SpeakerStateSpec(
+                node=self._node,
+                instance=self._instance,
+                version=__version__,
+                mesh_addresses=tuple(str(address) for address in facts.internal_addresses) if facts else (),
+                interfaces=self._layer2.interfaces,
+                draining=draining,
+                announced_addresses=len(tenures.held),
+                announced_prefixes=len(self._planner.plan.routes),
+                conflicts=tenures.conflicts,
+            ),
+        )
+        if state != self._state:
+            await self._sink.write(state)
+            self._state = state
+
+    def _changes(self, outcomes: Iterable[Outcome]) -> list[tuple[GroupPlan, GroupPlan]]:
+        """Per group what was told and what is to be told; groups of which addresses are off the air are looked at again."""
+        told = dict(self._partly)
+        for outcome in outcomes:
+            for group, (before, _) in outcome.groups.items():
+                told.setdefault(group, before)
+        off_air = self._layer2.tenures.off_air
+        changes = []
+        self._partly = {}
+        for group, before in told.items():
+            plan = self._planner.group_plans.get(group, GroupPlan())
+            after = on_air(plan, off_air)
+            if after is not plan:
+                self._partly[group] = after
+            if after != before:
+                changes.append((before, after))
+        return changes
+
+    def _services_of(self, address: IpAddress) -> frozenset[ObjectKey]:
+        plans = self._planner.group_plans.values()
+        return frozenset(part.service for plan in plans for part in plan.announced if address in part.addresses)
