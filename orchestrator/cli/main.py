@@ -1,7 +1,7 @@
 """The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
 
-Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint) · 4 cannot start with these flags on this machine ·
-130 interrupted · 141 the reader of the output went away.
+Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint), another or several answer (arping) ·
+4 cannot start with these flags on this machine · 130 interrupted · 141 the reader of the output went away.
 """
 
 import argparse
@@ -35,6 +35,7 @@ COMMANDS = (
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
     Command("lint", "orchestrator.cli.lint", "list every problem of a set of manifests"),
     Command("failover", "orchestrator.cli.failover", "move a layer-2 address to another node, or list what was moved"),
+    Command("arping", "orchestrator.cli.arping", "ask from this node who answers for an address"),
     Command("lab", "orchestrator.cli.lab", "three nodes, a router and clients in network namespaces"),
 )
 
