@@ -1,7 +1,7 @@
 """Control sockets: one unix stream between the speaker and each of its two companions, one line per message.
 
 Owns the transport only; the lines are made by `fsm.responder_api` and `fsm.supervisor_api`. The companion serves, the
-speaker keeps connected. A node has one speaker, so a server talks with one client: a newer connection ends the older
+speaker keeps connected (`apply.reconnecting`). A node has one speaker, so a server talks with one client: a newer connection ends the older
 one, which may belong to a speaker that hangs.
 """
 
@@ -11,13 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
-from tenacity import retry, retry_if_exception_type, wait_exponential_jitter
-
 LINE_LIMIT = 16 * 1024 * 1024
 """Octets of one line: a table of 50 000 addresses is about 4 MiB."""
 UNREAD_LIMIT = 4 * LINE_LIMIT
 """Octets that the other side may leave unread before it counts as dead."""
-RECONNECT_PAUSE_S = 0.05
 CLOSE_LIMIT_S = 1.0
 
 
@@ -90,23 +87,12 @@ def _listen(path: Path) -> socket.socket:
 
 async def _serve(accepted: socket.socket, handler: Handler) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=accepted, limit=LINE_LIMIT)
-    await _run(LineConnection(reader, writer), handler)
+    await converse(LineConnection(reader, writer), handler)
 
 
-async def _run(connection: LineConnection, handler: Handler) -> None:
+async def converse(connection: LineConnection, handler: Handler) -> None:
+    """Run `handler`, then close the connection. Raises what the handler raises."""
     try:
         await handler(connection)
     finally:
         await connection.close()
-
-
-@retry(retry=retry_if_exception_type(OSError), wait=wait_exponential_jitter(multiplier=0.02, max=1.0, jitter=0.05))
-async def _connect(path: Path) -> LineConnection:
-    return LineConnection(*await asyncio.open_unix_connection(path, limit=LINE_LIMIT))
-
-
-async def keep_connected(path: Path, handler: Handler) -> NoReturn:
-    """Run `handler` on a connection to `path`, again and again after each loss, until cancelled."""
-    while True:
-        await _run(await _connect(path), handler)
-        await asyncio.sleep(RECONNECT_PAUSE_S)

@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import structlog
 
-from orchestrator.apply.control import LineConnection, keep_connected
+from orchestrator.apply.control import LineConnection
+from orchestrator.apply.reconnecting import keep_connected
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.supervisor_api import Children, Restarting, ToSupervisor, Wanted, decode_for_speaker, encode
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.apply.control import Handler, LineConnection, keep_connected, serve_lines
+from orchestrator.apply.control import Handler, LineConnection, serve_lines
+from orchestrator.apply.reconnecting import keep_connected
 
 DEADLINE_S = 10.0
 

@@ -20,6 +20,7 @@ HEAVY = {
     "pyroute2",
     "rich",
     "ssl",
+    "tenacity",
     "typing_extensions",
     "yaml",
     "_hashlib",

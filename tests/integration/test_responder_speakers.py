@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.apply.control import LineConnection, keep_connected
+from orchestrator.apply.control import LineConnection
 from orchestrator.apply.layer2 import Connected, Disconnected, ResponderClient, ResponderEvent
+from orchestrator.apply.reconnecting import keep_connected
 from orchestrator.fsm.responder_api import Counters, TableApplied
 from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
