@@ -20,8 +20,8 @@ from orchestrator.sources.manifests.state import StateFolder
 from orchestrator.sources.manifests.tree import Listing, Tree
 from orchestrator.sources.manifests.view import View
 
-LATE_FILES = 25
-"""How many late states are read in one go: about 5 ms."""
+LATE_FILES = 10
+"""How many late states are read in one go: about 4 ms."""
 
 
 class ManifestsSource:
@@ -97,16 +97,19 @@ class _Reader:
                 known = {Path(name) for name in claims.names}
                 paths |= listing.files if batch.everything else listing.files - known - self._late
                 paths |= {path for path in known - listing.files if not listing.hides(path)}
-            later = {path for path in paths if not self._put_off.isdisjoint(path.parents)}
-            self._late |= later
-            touched |= self._read(claims, paths - later)
+            if self._put_off:
+                late = {path for path in paths if not self._put_off.isdisjoint(path.parents)}
+                self._late |= late
+                paths -= late
+            touched |= self._read(claims, paths)
         return self._view.changes(touched, self._input_state())
 
     def late(self) -> Iterator[list[SourceEvent]]:
         """Yield what the files say that the first list left out, and what has changed meanwhile."""
-        while self._late:
+        left = sorted(self._late)
+        for start in range(0, len(left), LATE_FILES):
             batch = self._notices.waiting(self.covers)
-            batch.paths.update(sorted(self._late)[:LATE_FILES])
+            batch.paths.update(left[start : start + LATE_FILES])
             self._late -= batch.paths
             if events := self.update(batch):
                 yield events

@@ -2,6 +2,7 @@
 
 from orchestrator.net.addresses import parse_address
 from orchestrator.resources.extensions import SpeakerInterface, SpeakerState, SpeakerStateSpec
+from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.metallb import ServiceL2Status, ServiceL2StatusStatus
 from orchestrator.runtime.asking import expected_of
 from tests.support.objects import metadata, service
@@ -16,7 +17,7 @@ def status(name: str, node: str) -> ServiceL2Status:
 
 def test_owners_are_those_of_every_service_with_the_address() -> None:
     interface = SpeakerInterface(name="eth0", mac=MAC)
-    objects = [
+    objects: list[KubeObject] = [
         service("web", held=["2001:DB8::10"]),
         service("tls", held=["2001:db8::10", "nonsense"]),
         service("other", held=["2001:db8::11"]),
