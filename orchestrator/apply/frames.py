@@ -1,4 +1,4 @@
-"""Raw sockets, one per interface, that receive ARP and nothing else.
+"""Raw sockets, one per interface and family, that receive ARP, or NDP's two messages about neighbors, and nothing else.
 
 Replies are let through as well as requests: another owner's announcement may be either. The filter is attached before
 the socket is bound, so that no other frame slips in; our own frames are never seen.
@@ -8,8 +8,11 @@ import ctypes
 import socket
 import struct
 from contextlib import ExitStack
+from dataclasses import dataclass
 
-from orchestrator.packet.ethernet import TYPE_ARP
+from orchestrator.net.addresses import IpFamily
+from orchestrator.packet import ndp
+from orchestrator.packet.ethernet import TYPE_ARP, TYPE_IPV6
 
 SO_ATTACH_FILTER = 26
 SO_SNDBUFFORCE = 32
@@ -21,28 +24,55 @@ BUFFER_OCTETS = 8 * 1024 * 1024
 """A burst of 5000 announcements, or of requests while the process is descheduled, fits."""
 FRAME_LIMIT = 2048
 
-LOAD_WORD, LOAD_HALF = 0x20, 0x28
+LOAD_WORD, LOAD_HALF, LOAD_OCTET = 0x20, 0x28, 0x30
 JUMP_IF_EQUAL, JUMP_IF_GREATER = 0x15, 0x25
 RETURN = 0x06
 """linux/filter.h: absolute loads, jumps on constants, return of a constant."""
 
-_ARP_FILTER = (
-    (LOAD_HALF, 0, 0, 12),
-    (JUMP_IF_EQUAL, 0, 5, TYPE_ARP),
-    (LOAD_WORD, 0, 0, 14),
-    (JUMP_IF_EQUAL, 0, 3, 0x00010800),  # Ethernet, IPv4
-    (LOAD_HALF, 0, 0, 20),
-    (JUMP_IF_GREATER, 1, 0, 2),  # neither request nor reply
-    (RETURN, 0, 0, FRAME_LIMIT),
-    (RETURN, 0, 0, 0),
+Step = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    """What a socket is bound to, and its filter: (operation, steps to skip if true, if false, constant)."""
+
+    ethertype: int
+    program: tuple[Step, ...]
+
+
+_ARP = _Protocol(
+    TYPE_ARP,
+    (
+        (LOAD_HALF, 0, 0, 12),
+        (JUMP_IF_EQUAL, 0, 5, TYPE_ARP),
+        (LOAD_WORD, 0, 0, 14),
+        (JUMP_IF_EQUAL, 0, 3, 0x00010800),  # Ethernet, IPv4
+        (LOAD_HALF, 0, 0, 20),
+        (JUMP_IF_GREATER, 1, 0, 2),  # neither request nor reply
+        (RETURN, 0, 0, FRAME_LIMIT),
+        (RETURN, 0, 0, 0),
+    ),
 )
+_NDP = _Protocol(
+    TYPE_IPV6,
+    (
+        (LOAD_HALF, 0, 0, 12),
+        (JUMP_IF_EQUAL, 0, 6, TYPE_IPV6),
+        (LOAD_OCTET, 0, 0, 20),
+        (JUMP_IF_EQUAL, 0, 4, ndp.NEXT_HEADER),  # directly: with a header in between it is not valid
+        (LOAD_OCTET, 0, 0, ndp.ICMP_AT),
+        (JUMP_IF_EQUAL, 1, 0, ndp.SOLICITATION),
+        (JUMP_IF_EQUAL, 0, 1, ndp.ADVERTISEMENT),
+        (RETURN, 0, 0, FRAME_LIMIT),
+        (RETURN, 0, 0, 0),
+    ),
+)
+_PROTOCOLS = {IpFamily.IPV4: _ARP, IpFamily.IPV6: _NDP}
 
 
-def _attach_filter(target: socket.socket) -> None:
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in _ARP_FILTER))
-    target.setsockopt(
-        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(_ARP_FILTER), ctypes.addressof(program))
-    )
+def _attach_filter(target: socket.socket, steps: tuple[Step, ...]) -> None:
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    target.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HL", len(steps), ctypes.addressof(program)))
 
 
 def _enlarge(target: socket.socket, forced: int, ordinary: int) -> None:
@@ -53,19 +83,20 @@ def _enlarge(target: socket.socket, forced: int, ordinary: int) -> None:
         target.setsockopt(socket.SOL_SOCKET, ordinary, BUFFER_OCTETS)
 
 
-class ArpSocket:
-    """Receives and sends whole ARP frames on one interface. Needs CAP_NET_RAW."""
+class FrameSocket:
+    """Receives and sends whole frames of ARP (IPv4) or NDP (IPv6) on one interface. Needs CAP_NET_RAW."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, family: IpFamily) -> None:
         """Raises OSError when the interface is gone."""
+        protocol = _PROTOCOLS[family]
         with ExitStack() as undo:
             opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
             undo.callback(opened.close)
-            _attach_filter(opened)
+            _attach_filter(opened, protocol.program)
             _enlarge(opened, SO_RCVBUFFORCE, socket.SO_RCVBUF)
             _enlarge(opened, SO_SNDBUFFORCE, socket.SO_SNDBUF)
             opened.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            opened.bind((socket.if_indextoname(index), TYPE_ARP))
+            opened.bind((socket.if_indextoname(index), protocol.ethertype))
             undo.pop_all()
         self._socket = opened
 

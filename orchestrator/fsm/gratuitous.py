@@ -3,16 +3,20 @@
 1.1 s because Linux does not replace a neighbor entry that is younger than 1 s for every form of announcement
 (locktime). 4 minutes because switches forget a silent MAC after 5. The burst is MetalLB's (contract 4.6), the refresh
 is ours. A process that was late sends once and goes on from there; it does not catch up.
+
+The first one also goes to each gateway by itself: a router that drops or ignores broadcasts learns of the new owner all
+the same, and it is where most clients are.
 """
 
 import heapq
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
+from orchestrator.fsm.interfaces import Gateway
 from orchestrator.net.link import MacAddress
-from orchestrator.packet import arp
+from orchestrator.packet import arp, ndp
 
 BURST_INTERVAL_S = 1.1
 BURST_S = 5.0
@@ -20,7 +24,7 @@ REFRESH_INTERVAL_S = 240.0
 
 
 class Place(NamedTuple):
-    """An address (four octets) on an interface (its index)."""
+    """An address (its octets) on an interface (its index)."""
 
     interface: int
     address: bytes
@@ -80,7 +84,24 @@ def _following(entry: _Due, now: float) -> _Due:
     return entry._replace(at=again if again < entry.burst_until else now + REFRESH_INTERVAL_S)
 
 
-def announcements(mac: MacAddress, address: bytes) -> tuple[bytes, bytes]:
-    """Return the frames of one announcement: the request form, which every stack takes, then the reply form."""
-    owned = IPv4Address(address)
-    return arp.announcement_request(mac, owned), arp.announcement_reply(mac, owned)
+def announcements(mac: MacAddress, address: bytes, link_local: IPv6Address | None) -> tuple[bytes, ...]:
+    """Return the frames of one announcement, none if IPv6 lacks its source.
+
+    ARP: the request form, which every stack takes, then the reply form. NDP: an advertisement from the interface's own
+    address, as contract 4.6 has it.
+    """
+    match ip_address(address):
+        case IPv4Address() as owned:
+            return arp.announcement_request(mac, owned), arp.announcement_reply(mac, owned)
+        case IPv6Address() as owned:
+            return (ndp.announcement(mac, link_local, owned),) if link_local is not None else ()
+
+
+def poke(mac: MacAddress, address: bytes, link_local: IPv6Address | None, gateway: Gateway) -> bytes | None:
+    """Return the frame that tells one gateway; None if the address is of another family."""
+    match ip_address(address), gateway.address:
+        case IPv4Address() as owned, IPv4Address() as asked:
+            return arp.request_to(gateway.mac, mac, owned, asked)
+        case IPv6Address() as owned, IPv6Address() as told if link_local is not None:
+            return ndp.announcement_to(told, gateway.mac, mac, link_local, owned)
+    return None

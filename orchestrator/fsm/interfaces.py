@@ -1,13 +1,14 @@
 """Which interfaces answer: the links of a node as values, and the rule of contract 4.4.
 
-Later rules find their place here: an interface that carries NDP needs a link-local address.
+An interface that carries NDP needs a link-local address besides (`link_local`): MLD reports and announcements come from
+it. One that is tentative, or a duplicate, is none: `Link.addresses` holds those that can be used.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
 from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import InterfaceName, MacAddress
@@ -84,3 +85,11 @@ def eligibility(link: Link, excluded: re.Pattern[str] | None) -> Eligibility:
     if not link.broadcast or link.mac is None:
         return Eligibility.NO_BROADCAST
     return Eligibility.ELIGIBLE
+
+
+def link_local(link: Link) -> IPv6Address | None:
+    """Return the interface's own IPv6 address; None without one: then it carries no NDP."""
+    for address in link.addresses:
+        if isinstance(address, IPv6Interface) and address.is_link_local:
+            return IPv6Address(address.packed)
+    return None

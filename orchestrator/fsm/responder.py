@@ -1,29 +1,21 @@
-"""Which ARP requests are answered, and with what: one dictionary lookup per frame.
+"""What the wire is to do about each address, and what comes of a frame: a reply, a reason why there is none, a claim.
 
-For each interface the reply to every address is computed beforehand except for the asker, who stands in the request:
-
-    reply = asker's MAC | our MAC, ARP reply, our MAC, the address | asker's MAC and IP
-                          ^ the head: one per (interface, address)
-
-The order of the checks is that of contract 4.5. As there, the sender's IP is not looked at: probes and other nodes'
-announcements of our addresses are answered too. Neighbor solicitations will be a second lookup of this kind.
+The answers themselves are computed by `arp_answers` and `ndp_answers`, one table per interface and family. Addresses are
+octets (`.packed`), 4 or 16 of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from enum import Enum
-from ipaddress import IPv4Address
+from typing import Protocol
 
 from orchestrator.decide.node_plan import Layer2Address
-from orchestrator.net.link import BROADCAST, InterfaceName, MacAddress
-from orchestrator.packet import arp
-from orchestrator.packet.arp import Operation
+from orchestrator.net.addresses import IpFamily, family_of
+from orchestrator.net.link import InterfaceName, MacAddress
 
-_REQUEST = Operation.REQUEST.value
-_REPLY = Operation.REPLY.value
-_GROUP_BIT = 0x01
+GROUP_BIT = 0x01
 """First octet of a multicast or broadcast MAC (IEEE 802 §8.2)."""
 
 
@@ -32,6 +24,7 @@ class DropReason(Enum):
 
     MALFORMED = "malformed"
     ARP_REPLY = "arpReply"
+    NDP_MESSAGE_TYPE = "ndpMessageType"
     ETHERNET_DESTINATION = "ethernetDestination"
     ADDRESS_NOT_ANNOUNCED = "addressNotAnnounced"
     INTERFACE_NOT_MATCHING = "interfaceNotMatching"
@@ -41,7 +34,7 @@ class DropReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireOrders:
-    """What to do about each address on the wire; addresses as octets are `.packed`.
+    """What to do about each address on the wire.
 
     `quiet` are answered for, but never announced unasked. `watched` are not answered for, but who else claims them is
     told all the same. `excluded` are names of interfaces that do nothing.
@@ -51,6 +44,10 @@ class WireOrders:
     quiet: frozenset[bytes] = frozenset()
     watched: tuple[Layer2Address, ...] = ()
     excluded: re.Pattern[str] | None = None
+
+    @property
+    def announced(self) -> frozenset[bytes]:
+        return frozenset(entry.address.packed for entry in self.answered) - self.quiet
 
     def without(self, addresses: AbstractSet[bytes]) -> "WireOrders":
         """Return the orders that do not speak of `addresses`."""
@@ -63,77 +60,37 @@ class WireOrders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InterfaceTable:
-    """What one interface answers. Addresses are their four octets.
+class Scope:
+    """What one interface has to do with the addresses of one family.
 
-    `heads` has the reply of each address that is announced here; `elsewhere` are those announced on other interfaces
-    only; claims to those that are `watched` are told, too.
+    `here` are answered for on it, `elsewhere` on other interfaces only; `heard` are those of which claims are told.
     """
 
-    name: InterfaceName
-    mac: MacAddress
-    destinations: frozenset[bytes]
-    heads: Mapping[bytes, bytes]
-    elsewhere: AbstractSet[bytes]
-    watched: AbstractSet[bytes]
-
-    def without(self, addresses: AbstractSet[bytes]) -> "InterfaceTable":
-        """Return the table that no longer knows `addresses`."""
-        return replace(
-            self,
-            heads={address: head for address, head in self.heads.items() if address not in addresses},
-            elsewhere=self.elsewhere - addresses,
-            watched=self.watched - addresses,
-        )
+    here: frozenset[bytes] = frozenset()
+    elsewhere: frozenset[bytes] = frozenset()
+    heard: frozenset[bytes] = frozenset()
 
 
-def interface_table(orders: WireOrders, name: InterfaceName, mac: MacAddress) -> InterfaceTable:
-    """Return what the interface answers; IPv6 addresses have no place in ARP."""
-    head = b"".join((mac.octets, arp.FRAME_KIND, _REPLY, mac.octets))
-    heads: dict[bytes, bytes] = {}
-    elsewhere: set[bytes] = set()
-    for entry in orders.answered:
-        if not isinstance(entry.address, IPv4Address):
-            continue
-        address = entry.address.packed
-        if entry.interfaces is None or name in entry.interfaces:
-            heads[address] = head + address
-        else:
-            elsewhere.add(address)
-    return InterfaceTable(
-        name=name,
-        mac=mac,
-        destinations=frozenset((BROADCAST.octets, mac.octets)),
-        heads=heads,
-        elsewhere=frozenset(elsewhere),
-        watched=frozenset(_on(orders.watched, name)),
-    )
+def serves(entry: Layer2Address, name: InterfaceName) -> bool:
+    """Return whether an interface is one of the entry's."""
+    return entry.interfaces is None or name in entry.interfaces
 
 
-def _on(entries: Iterable[Layer2Address], name: InterfaceName) -> Iterable[bytes]:
-    return (entry.address.packed for entry in entries if entry.interfaces is None or name in entry.interfaces)
+def scope(orders: WireOrders, name: InterfaceName, family: IpFamily) -> Scope:
+    """Return the part of the orders that concerns an interface."""
+    answered = [entry for entry in orders.answered if family_of(entry.address) is family]
+    here = _packed(entry for entry in answered if serves(entry, name))
+    watched = (entry for entry in orders.watched if family_of(entry.address) is family and serves(entry, name))
+    return Scope(here=here, elsewhere=_packed(answered) - here, heard=here | _packed(watched))
 
 
-def answer(frame: bytes, table: InterfaceTable) -> bytes | DropReason:
-    """Return the reply to a frame that the interface received, or why there is none; never raises.
-
-    Source: contract 4.5. Stricter in one point: a request whose sender MAC is a group address would make us broadcast,
-    and counts as malformed.
-    """
-    if len(frame) < arp.FRAME_LENGTH or frame[arp.FRAME_KIND_AT] != arp.FRAME_KIND or frame[22] & _GROUP_BIT:
-        return DropReason.MALFORMED
-    if frame[arp.OPERATION] != _REQUEST:
-        return DropReason.ARP_REPLY
-    if frame[arp.DESTINATION] not in table.destinations:
-        return DropReason.ETHERNET_DESTINATION
-    head = table.heads.get(frame[arp.TARGET_ADDRESS])
-    if head is None:
-        return _not_announced(frame[arp.TARGET_ADDRESS], table)
-    return frame[arp.SENDER_MAC] + head + frame[arp.SENDER]
+def _packed(entries: Iterable[Layer2Address]) -> frozenset[bytes]:
+    return frozenset(entry.address.packed for entry in entries)
 
 
-def _not_announced(address: bytes, table: InterfaceTable) -> DropReason:
-    return DropReason.INTERFACE_NOT_MATCHING if address in table.elsewhere else DropReason.ADDRESS_NOT_ANNOUNCED
+def not_announced(address: bytes, around: Scope) -> DropReason:
+    """Return the reason for an address that is not `here`."""
+    return DropReason.INTERFACE_NOT_MATCHING if address in around.elsewhere else DropReason.ADDRESS_NOT_ANNOUNCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +102,17 @@ class Claim:
     interface: InterfaceName
 
 
-def claim(frame: bytes, table: InterfaceTable, own_macs: AbstractSet[bytes]) -> Claim | None:
-    """Return the claim to an address of this interface that a request or a reply carries; `own_macs` claim nothing."""
-    address = frame[arp.SENDER_ADDRESS]
-    if (address not in table.heads and address not in table.watched) or frame[arp.SENDER_MAC] in own_macs:
-        return None
-    packet = arp.decode_frame(frame)
-    return Claim(address, packet.sender_mac, table.name) if isinstance(packet, arp.ArpPacket) else None
+class Answers(Protocol):
+    """What an interface says to the frames of one family. Nothing here raises, whatever the octets."""
+
+    @property
+    def scope(self) -> Scope: ...
+
+    def answer(self, frame: bytes) -> bytes | DropReason:
+        """Return the reply to a frame, or why there is none."""
+
+    def subject(self, frame: bytes) -> bytes:
+        """Return the address that an answered frame asked for."""
+
+    def claim(self, frame: bytes, own_macs: AbstractSet[bytes]) -> Claim | None:
+        """Return the claim that a frame makes; this node's MACs claim nothing."""

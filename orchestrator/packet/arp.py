@@ -104,6 +104,13 @@ def decode_frame(octets: bytes) -> ArpPacket | FrameError:
 
 def request(sender_mac: MacAddress, sender_address: IPv4Address, target_address: IPv4Address) -> bytes:
     """Return the broadcast frame that asks who has `target_address`."""
+    return request_to(BROADCAST, sender_mac, sender_address, target_address)
+
+
+def request_to(
+    destination: MacAddress, sender_mac: MacAddress, sender_address: IPv4Address, target_address: IPv4Address
+) -> bytes:
+    """Return the frame that asks one host."""
     packet = ArpPacket(
         operation=Operation.REQUEST,
         sender_mac=sender_mac,
@@ -111,7 +118,7 @@ def request(sender_mac: MacAddress, sender_address: IPv4Address, target_address:
         target_mac=NO_MAC,
         target_address=target_address,
     )
-    return frame(packet, BROADCAST)
+    return frame(packet, destination)
 
 
 def probe(sender_mac: MacAddress, target_address: IPv4Address) -> bytes:

@@ -13,6 +13,7 @@ from orchestrator.net.link import MacAddress
 
 HEADER_LENGTH = 14
 TYPE_ARP = 0x0806
+TYPE_IPV6 = 0x86DD
 
 
 class FrameError(Enum):
@@ -21,6 +22,10 @@ class FrameError(Enum):
     TRUNCATED = "truncated"
     OTHER_TYPE = "otherType"
     OTHER_OPERATION = "otherOperation"
+    HOP_LIMIT = "hopLimit"
+    CHECKSUM = "checksum"
+    ADDRESS = "address"
+    OPTION = "option"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,47 +1,51 @@
-"""The responder's interfaces: a socket each, what it answers, and the announcements that are sent unasked.
+"""The responder's interfaces, and what is sent on them unasked: announcements, words to gateways, joins of groups.
 
-Two things are set from outside, the links and the entries. The difference to what is open is computed at each change:
-a socket per eligible link, a table per socket, a place in the schedule per (interface, address). Work is bounded per
-wake-up, so that a flooded interface or a burst of announcements does not keep the others waiting.
+Two things are set from outside, the links and the orders. The difference to what is open is computed at each change:
+a port per eligible link, a place in the schedule per (interface, address). Work is bounded per wake-up, so that a
+flooded interface, a burst of announcements or of joins does not keep the others waiting.
+
+A process that has slept asks first whether it is still current, before it reads or announces: what waits in its sockets
+was meant for the owner of then.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from ipaddress import IPv4Address
 
 import structlog
 
-from orchestrator.apply.frames import ArpSocket
+from orchestrator.apply.gateways import gateways
 from orchestrator.apply.links import Links
 from orchestrator.decide.node_plan import Layer2Address
-from orchestrator.fsm.gratuitous import Place, Schedule, announcements
-from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Eligibility, Link, eligibility, exclusion
-from orchestrator.fsm.responder import Claim, DropReason, InterfaceTable, WireOrders, answer, claim, interface_table
+from orchestrator.fsm.gratuitous import Place, Schedule
+from orchestrator.fsm.interfaces import (
+    DEFAULT_EXCLUSIONS,
+    Eligibility,
+    Gateway,
+    Link,
+    eligibility,
+    exclusion,
+    link_local,
+)
+from orchestrator.fsm.responder import Claim, WireOrders
 from orchestrator.fsm.tally import Tally
-from orchestrator.net.link import MacAddress
-from orchestrator.packet import arp
+from orchestrator.runtime.port import Channel, Port
 
-FRAMES_PER_WAKE_UP = 64
 ANNOUNCEMENTS_PER_WAKE_UP = 32
-"""1.5 ms of work, for which requests wait."""
+GROUPS_PER_WAKE_UP = 64
+"""1.5 to 2 ms of work each, for which requests wait."""
+GATEWAYS_INTERVAL_S = 1.0
+"""How old the knowledge of gateways may be."""
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class _Port:
-    """An interface that answers."""
-
-    link: Link
-    mac: MacAddress
-    socket: ArpSocket
-    table: InterfaceTable
-
-
 class Wire:
-    """All that touches the wire. Runs inside the event loop; `on_claims` is told when others claim our addresses."""
+    """All that touches the wire. Runs inside the event loop.
+
+    `on_claims` is told when others claim our addresses; `on_first_announced` when an address that was not announced
+    before is on the wire, with the monotonic time. `is_current` may call `set_entries`.
+    """
 
     def __init__(
         self,
@@ -57,11 +61,15 @@ class Wire:
         self._on_first_announced = on_first_announced
         self._links: Links = {}
         self._orders = WireOrders(excluded=exclusion(DEFAULT_EXCLUSIONS))
-        self._ports: dict[int, _Port] = {}
+        self._ports: dict[int, Port] = {}
         self._macs: frozenset[bytes] = frozenset()
         self._schedule = Schedule()
         self._first: set[bytes] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._fresh: set[Place] = set()
+        self._gateways: tuple[Gateway, ...] = ()
+        self._gateways_until = float("-inf")
+        self._announcing: asyncio.TimerHandle | None = None
+        self._joining: asyncio.Handle | None = None
 
     @property
     def excluded(self) -> re.Pattern[str] | None:
@@ -79,38 +87,36 @@ class Wire:
         before, self._orders = self._orders, orders
         if (orders.answered, orders.watched) != (before.answered, before.watched):
             for port in self._ports.values():
-                port.table = interface_table(orders, port.link.name, port.mac)
-        announced = _announced(orders)
-        self._first = (self._first | (announced - _announced(before))) & announced
+                port.set_orders(orders)
+        announced = orders.announced
+        self._first = (self._first | (announced - before.announced)) & announced
         self._reconcile()
 
     def answered(self) -> frozenset[bytes]:
         """The addresses that some interface answers for, as octets."""
-        return frozenset(address for port in self._ports.values() for address in port.table.heads)
+        return frozenset().union(*(port.addresses for port in self._ports.values()))
 
     def release(self, addresses: frozenset[bytes]) -> None:
         """Have nothing to do with these any more."""
         self._orders = self._orders.without(addresses)
         self._first -= addresses
         for index, port in self._ports.items():
-            port.table = port.table.without(addresses)
+            port.set_orders(self._orders)
             self._schedule.stop(Place(index, address) for address in addresses)
+        self._plan_groups()
 
     def announce(self, addresses: Iterable[bytes]) -> None:
         """Announce these at once, once, on each interface that answers for them."""
-        for address in addresses:
-            for index, port in self._ports.items():
-                if address in port.table.heads:
-                    self._send_announcement(Place(index, address))
+        wanted = frozenset(addresses)
+        for port in self._ports.values():
+            for address in sorted(wanted & port.addresses):
+                port.announce(address)
 
     def ask(self, entries: Iterable[Layer2Address]) -> None:
-        """Ask on the interfaces of each entry who has it, without saying that we want it (RFC 5227 §2.1.1)."""
+        """Ask on the interfaces of each entry who has it."""
         for entry in entries:
             for port in self._ports.values():
-                if isinstance(entry.address, IPv4Address) and (
-                    entry.interfaces is None or port.link.name in entry.interfaces
-                ):
-                    self._send(port, arp.probe(port.mac, entry.address))
+                port.ask(entry)
 
     def has_carrier(self, interfaces: tuple[str, ...] | None) -> bool:
         """Return whether one of these interfaces (None: any) is eligible and has carrier."""
@@ -120,20 +126,30 @@ class Wire:
 
     def groups(self) -> Mapping[str, int]:
         """How many solicited-node groups each interface is a member of."""
-        return {}
+        return {port.link.name: port.memberships.count for port in self._ports.values()}
 
     def close(self) -> None:
         for index in tuple(self._ports):
             self._shut(index)
-        if self._timer is not None:
-            self._timer.cancel()
+        for handle in (self._announcing, self._joining):
+            if handle is not None:
+                handle.cancel()
+
+    def opened(self, channel: Channel) -> None:
+        self._loop.add_reader(channel.socket, self._read, channel)
+
+    def closing(self, channel: Channel) -> None:
+        self._loop.remove_reader(channel.socket)
+
+    # --- links --------------------------------------------------------------------------------------------------------
 
     def _reconcile(self) -> None:
         wanted = self._wanted()
         for index in self._ports.keys() - wanted.keys():
             self._shut(index)
-        for index, link in wanted.items():
-            self._update(index, link)
+        for link in wanted.values():
+            self._follow(link)
+        self._plan_groups()
         self._announce_new()
 
     def _wanted(self) -> Links:
@@ -143,110 +159,110 @@ class Wire:
             if eligibility(link, self._orders.excluded) is Eligibility.ELIGIBLE
         }
 
-    def _update(self, index: int, link: Link) -> None:
-        port = self._ports.get(index)
-        if port is None:
-            self._open(link)
-        elif port.link != link:
-            self._change(port, link)
-
-    def _open(self, link: Link) -> None:
+    def _follow(self, link: Link) -> None:
         """A link that is gone already will be told by netlink."""
-        assert link.mac is not None, "an eligible link has a MAC address"
+        port = self._ports.get(link.index)
         try:
-            opened = ArpSocket(link.index)
+            if port is None:
+                self._ports[link.index] = Port(link, self._orders, self._tally, self)
+                log.info("interface answers", interface=link.name, mac=str(link.mac), ndp=link_local(link) is not None)
+            elif port.link != link:
+                self._change(port, link)
         except OSError as error:
             log.warning("interface not usable", interface=link.name, reason=str(error))
-            return
-        port = _Port(link, link.mac, opened, interface_table(self._orders, link.name, link.mac))
-        self._ports[link.index] = port
-        self._loop.add_reader(opened, self._read, port)
-        log.info("interface answers ARP", interface=link.name, mac=str(link.mac))
 
-    def _change(self, port: _Port, link: Link) -> None:
-        """A new name may bring other addresses, a new MAC other replies; MAC or carrier are news for the network."""
-        assert link.mac is not None, "an eligible link has a MAC address"
-        if (port.link.name, port.mac) != (link.name, link.mac):
-            port.table = interface_table(self._orders, link.name, link.mac)
-        if port.mac != link.mac or (link.carrier and not port.link.carrier):
+    def _change(self, port: Port, link: Link) -> None:
+        """Name, MAC and carrier are news for the network."""
+        before = port.link
+        if (before.name, before.mac) != (link.name, link.mac) or (link.carrier and not before.carrier):
             self._schedule.stop(self._places_of(link.index))
-        port.link, port.mac = link, link.mac
+        if before.name != link.name:
+            self._tally.groups[before.name] = 0
+        port.set_link(link, self._orders)
 
     def _shut(self, index: int) -> None:
         port = self._ports.pop(index)
-        self._loop.remove_reader(port.socket)
-        port.socket.close()
+        port.close()
+        self._tally.groups[port.link.name] = 0
         self._schedule.stop(self._places_of(index))
-        log.info("interface no longer answers ARP", interface=port.link.name)
+        log.info("interface no longer answers", interface=port.link.name)
 
     def _places_of(self, index: int) -> tuple[Place, ...]:
         return tuple(place for place in self._schedule.places if place.interface == index)
 
+    # --- groups -------------------------------------------------------------------------------------------------------
+
+    def _plan_groups(self) -> None:
+        if self._joining is None:
+            self._joining = self._loop.call_soon(self._follow_groups)
+
+    def _follow_groups(self) -> None:
+        self._joining = None
+        if sum(self._proceed(port) for port in self._ports.values()):
+            self._plan_groups()
+
+    def _proceed(self, port: Port) -> int:
+        """A group that cannot be joined is tried again at the next change of links or orders."""
+        before = port.memberships.count
+        try:
+            done = port.memberships.proceed(GROUPS_PER_WAKE_UP)
+        except OSError as error:
+            log.warning("multicast group not joined", interface=port.link.name, reason=str(error))
+            done = 1
+        if port.memberships.count != before:
+            self._tally.groups[port.link.name] = port.memberships.count
+        return done
+
+    # --- announcements ------------------------------------------------------------------------------------------------
+
     def _announce_new(self) -> None:
         quiet = self._orders.quiet
-        wanted = {
-            Place(index, address) for index, port in self._ports.items() for address in port.table.heads.keys() - quiet
-        }
+        wanted = {Place(index, address) for index, port in self._ports.items() for address in port.addresses - quiet}
+        new = wanted - self._schedule.places
         self._schedule.stop(self._schedule.places - wanted)
-        self._schedule.start(sorted(wanted - self._schedule.places), self._loop.time())
+        self._schedule.start(sorted(new), self._loop.time())
+        self._fresh = (self._fresh | new) & wanted
         self._announce()
 
     def _announce(self) -> None:
-        self._is_current()  # it may take the addresses away, which plans anew
-        if self._timer is not None:
-            self._timer.cancel()
+        self._is_current()  # it may take addresses away, which plans anew
+        if self._announcing is not None:
+            self._announcing.cancel()
         for place in self._schedule.due(self._loop.time(), ANNOUNCEMENTS_PER_WAKE_UP):
-            self._send_announcement(place)
+            self._announce_at(place)
         next_at = self._schedule.next_at()
-        self._timer = None if next_at is None else self._loop.call_at(next_at, self._announce)
+        self._announcing = None if next_at is None else self._loop.call_at(next_at, self._announce)
 
-    def _send_announcement(self, place: Place) -> None:
+    def _announce_at(self, place: Place) -> None:
         port = self._ports[place.interface]
-        for frame in announcements(port.mac, place.address):
-            if self._send(port, frame):
-                self._tally.gratuitous[place.address] += 1
+        if not port.announce(place.address):
+            return
         if place.address in self._first:
             self._first.discard(place.address)
             self._on_first_announced(place.address, self._loop.time())
+        if place in self._fresh:
+            self._fresh.discard(place)
+            for gateway in self._gateways_of(place.interface):
+                port.poke(place.address, gateway)
 
-    def _send(self, port: _Port, frame: bytes) -> bool:
-        taken = port.socket.send(frame)
-        if not taken:
-            self._tally.drops[DropReason.ERROR] += 1
-        return taken
+    def _gateways_of(self, index: int) -> tuple[Gateway, ...]:
+        if self._loop.time() >= self._gateways_until:
+            self._gateways_until = self._loop.time() + GATEWAYS_INTERVAL_S
+            try:
+                self._gateways = gateways(self._ports)
+            except OSError as error:
+                log.warning("gateways not known", reason=str(error))
+        return tuple(gateway for gateway in self._gateways if gateway.interface == index)
 
-    def _drop_backlog(self) -> None:
-        """What was asked while this process slept was asked of another one."""
-        for port in self._ports.values():
-            while port.socket.receive() is not None:
-                self._tally.drops[DropReason.PAUSED] += 1
+    # --- frames -------------------------------------------------------------------------------------------------------
 
-    def _read(self, port: _Port) -> None:
-        """The rest is read at the next turn of the loop, after the other sockets had theirs."""
+    def _read(self, channel: Channel) -> None:
         if not self._is_current():
             self._drop_backlog()
-            return
-        claims = []
-        for _ in range(FRAMES_PER_WAKE_UP):
-            frame = port.socket.receive()
-            if frame is None:
-                break
-            self._respond(port, frame)
-            if claimed := claim(frame, port.table, self._macs):
-                claims.append(claimed)
-        if claims:
+        elif claims := channel.read(self._macs):
             self._on_claims(claims)
 
-    def _respond(self, port: _Port, frame: bytes) -> None:
-        reply = answer(frame, port.table)
-        if isinstance(reply, DropReason):
-            self._tally.drops[reply] += 1
-            return
-        address = frame[arp.TARGET_ADDRESS]
-        self._tally.requests[address] += 1
-        if self._send(port, reply):
-            self._tally.responses[address] += 1
-
-
-def _announced(orders: WireOrders) -> frozenset[bytes]:
-    return frozenset(entry.address.packed for entry in orders.answered) - orders.quiet
+    def _drop_backlog(self) -> None:
+        for port in self._ports.values():
+            for channel in port.channels.values():
+                channel.drop_backlog()

@@ -5,10 +5,10 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm import heartbeat
+from orchestrator.fsm.arp_answers import ArpAnswers, arp_answers
 from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal
-from orchestrator.fsm.responder import DropReason, WireOrders, answer, claim, interface_table
+from orchestrator.fsm.responder import DropReason, Scope
 from orchestrator.net.link import MacAddress
 from orchestrator.packet import arp, ethernet
 from orchestrator.packet.arp import FRAME_KIND, ArpPacket, Operation
@@ -43,8 +43,9 @@ heartbeats = st.builds(
 )
 
 
-def orders(owned: set[IPv4Address]) -> WireOrders:
-    return WireOrders(answered=tuple(Layer2Address(address=address) for address in sorted(owned)))
+def answers_for(owned: set[IPv4Address]) -> ArpAnswers:
+    here = frozenset(address.packed for address in owned)
+    return arp_answers(Scope(here=here, heard=here), "eth0", OUR_MAC)
 
 
 @given(frames)
@@ -66,9 +67,9 @@ def test_garbage_is_a_value(octets: bytes) -> None:
 
 @given(garbage, st.sets(addresses))
 def test_any_frame_gets_a_reply_or_a_reason(frame: bytes, announced: set[IPv4Address]) -> None:
-    table = interface_table(orders(announced), "eth0", OUR_MAC)
-    assert isinstance(answer(frame, table), bytes | DropReason)
-    claim(frame, table, {OUR_MAC.octets})
+    answers = answers_for(announced)
+    assert isinstance(answers.answer(frame), bytes | DropReason)
+    answers.claim(frame, {OUR_MAC.octets})
 
 
 @given(packets, st.sets(addresses), st.booleans())
@@ -76,8 +77,7 @@ def test_replies_speak_for_announced_addresses_only(
     packet: ArpPacket, others: set[IPv4Address], announced: bool
 ) -> None:
     owned = (others | {packet.target_address}) if announced else (others - {packet.target_address})
-    table = interface_table(orders(owned), "eth0", OUR_MAC)
-    reply = answer(arp.frame(packet, OUR_MAC), table)
+    reply = answers_for(owned).answer(arp.frame(packet, OUR_MAC))
     assert isinstance(reply, bytes) is (announced and packet.operation is Operation.REQUEST)
     if isinstance(reply, bytes):
         assert arp.decode_frame(reply) == ArpPacket(

@@ -1,8 +1,18 @@
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
 import pytest
 
-from orchestrator.fsm.gratuitous import BURST_INTERVAL_S, REFRESH_INTERVAL_S, Place, Schedule, announcements
+from orchestrator.fsm.gratuitous import BURST_INTERVAL_S, REFRESH_INTERVAL_S, Place, Schedule, announcements, poke
+from orchestrator.fsm.interfaces import Gateway
 from orchestrator.net.link import MacAddress
-from orchestrator.packet import arp
+from orchestrator.packet import arp, ndp
+from orchestrator.packet.arp import ArpPacket, Operation
+from orchestrator.packet.ndp import Advertisement, Flag
+
+MAC = MacAddress.parse("02:00:00:00:00:01")
+ROUTER = MacAddress.parse("02:00:00:00:00:02")
+LINK_LOCAL = IPv6Address("fe80::1")
+V6 = IPv6Address("2001:db8::10")
 
 ONE = Place(2, b"\xc0\x00\x02\x0a")
 TWO = Place(3, b"\xc0\x00\x02\x0a")
@@ -73,6 +83,51 @@ def test_empty_schedule_has_no_next_time() -> None:
 
 
 def test_announcement_is_a_request_and_a_reply() -> None:
-    frames = announcements(MacAddress.parse("02:00:00:00:00:01"), ONE.address)
+    frames = announcements(MAC, ONE.address, None)
     assert [frame[arp.OPERATION] for frame in frames] == [b"\x00\x01", b"\x00\x02"]
     assert {frame[arp.SENDER_ADDRESS] for frame in frames} == {ONE.address}
+
+
+def test_announcement_of_ipv6_comes_from_the_interface() -> None:
+    assert announcements(MAC, V6.packed, LINK_LOCAL) == (ndp.announcement(MAC, LINK_LOCAL, V6),)
+
+
+def test_without_link_local_address_ipv6_is_not_announced() -> None:
+    assert announcements(MAC, V6.packed, None) == ()
+
+
+def test_gateway_is_asked_for_its_own_address_by_ours() -> None:
+    router = IPv4Address("192.0.2.254")
+    frame = poke(MAC, ONE.address, None, Gateway(interface=2, address=router, mac=ROUTER))
+    assert frame is not None
+    assert frame[arp.DESTINATION] == ROUTER.octets
+    assert arp.decode_frame(frame) == ArpPacket(
+        operation=Operation.REQUEST,
+        sender_mac=MAC,
+        sender_address=IPv4Address(ONE.address),
+        target_mac=arp.NO_MAC,
+        target_address=router,
+    )
+
+
+def test_gateway_is_told_of_ipv6() -> None:
+    router = IPv6Address("fe80::fe")
+    frame = poke(MAC, V6.packed, LINK_LOCAL, Gateway(interface=2, address=router, mac=ROUTER))
+    assert frame is not None
+    assert frame[ndp.DESTINATION] == ROUTER.octets
+    assert ndp.decode_frame(frame) == Advertisement(
+        source=LINK_LOCAL, destination=router, target=V6, flags=Flag.OVERRIDE, target_mac=MAC
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "gateway", "source"),
+    [
+        ("192.0.2.1", "fe80::fe", LINK_LOCAL),
+        ("2001:db8::1", "192.0.2.254", LINK_LOCAL),
+        ("2001:db8::1", "fe80::fe", None),
+    ],
+)
+def test_gateway_of_another_family_is_left_alone(address: str, gateway: str, source: IPv6Address | None) -> None:
+    told = Gateway(interface=2, address=ip_address(gateway), mac=ROUTER)
+    assert poke(MAC, ip_address(address).packed, source, told) is None

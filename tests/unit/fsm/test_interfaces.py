@@ -1,9 +1,10 @@
 import re
 from dataclasses import replace
+from ipaddress import IPv6Address, ip_interface
 
 import pytest
 
-from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Eligibility, Link, eligibility, exclusion
+from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Eligibility, Link, eligibility, exclusion, link_local
 from orchestrator.net.link import MacAddress
 
 ETH0 = Link(
@@ -57,3 +58,15 @@ def test_no_pattern_excludes_nothing() -> None:
 def test_a_broken_pattern_is_an_error() -> None:
     with pytest.raises(re.error):
         exclusion(("(",))
+
+
+@pytest.mark.parametrize(
+    ("addresses", "expected"),
+    [
+        ((), None),
+        (("192.0.2.1/24", "169.254.0.1/16", "2001:db8::1/64"), None),
+        (("192.0.2.1/24", "2001:db8::1/64", "fe80::1/64", "fe80::2/64"), IPv6Address("fe80::1")),
+    ],
+)
+def test_ndp_needs_a_link_local_address(addresses: tuple[str, ...], expected: IPv6Address | None) -> None:
+    assert link_local(replace(ETH0, addresses=tuple(map(ip_interface, addresses)))) == expected
