@@ -36,9 +36,10 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """What the choice of an owner depends on. `address` is the key; `candidates` are the living ones of `everyone`.
+    """What the choice of an owner depends on. `address` is the key.
 
-    `off_link` could win if it had an address in the subnets; `domain` is empty where MetalLB's order decides.
+    `everyone` may own the group at all; `candidates` are those of them who live and are not known to be unable to
+    answer. `off_link` could win if it had an address in the subnets; `domain` is empty where MetalLB's order decides.
     """
 
     address: IpAddress
@@ -105,7 +106,7 @@ def contest_between(candidates: Collection[Candidate], entrants: Sequence[Entran
     advertisements = [advertisement for entrant in taking_part for advertisement in entrant.advertisements]
     return Contest(
         address=min(candidates, key=lambda candidate: candidate.key).addresses[0],
-        everyone=able or admitted,
+        everyone=admitted,
         candidates=_living(able, view) or _living(admitted, view),
         off_link=_off_link(taking_part, admitted),
         preference=preference(advertisements),

@@ -7,7 +7,7 @@ Offline commands and the speaker use the same planner, so `ferrule render` shows
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from orchestrator.config.model import Config, NodeName
+from orchestrator.config.model import Config, NodeName, Spread
 from orchestrator.decide.announcement import contest_of_group, plan_group
 from orchestrator.decide.contest import Contest
 from orchestrator.decide.convergence import addresses_in_status
@@ -16,6 +16,7 @@ from orchestrator.decide.groups import AddressGroups, GroupId
 from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, NodePlan, Protocol
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
 from orchestrator.decide.reach import Reach
+from orchestrator.decide.shares import Shares
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, Prefix
 from orchestrator.resources.core import EndpointSlice, Service
@@ -36,11 +37,13 @@ class Planner:
 
     def __init__(self, view: NodeView, store: ObjectStore) -> None:
         self.config = Config()
-        self._view = view
         self._reach = Reach(self.config, view)
         self._store = store
         self._groups = AddressGroups()
         self._sum = PlanSum()
+        self._shares = Shares()
+        self._spreads = False
+        self._view = replace(view, shares=self._shares.shares)
 
     @property
     def plan(self) -> NodePlan:
@@ -68,14 +71,19 @@ class Planner:
         """Plan everything again."""
         self.config = config
         self._reach = Reach(config, self._view)
+        self._spreads = any(
+            advertisement.spread is Spread.EVEN
+            for pool in config.pools.values()
+            for advertisement in pool.l2_advertisements
+        )
         return self.services_changed((*self._store.services, *self._groups.groups))
 
     def view_changed(self, view: NodeView) -> Outcome:
         """Plan the groups again that the difference between the two views can affect; `view.shares` is not looked at."""
-        before, self._view = self._view, replace(view, shares=self._view.shares)
+        before, self._view = self._view, replace(view, shares=self._shares.shares)
         if before.links != view.links:
             self._reach = Reach(self.config, self._view)
-        return self._replan(self._affected(before))
+        return self._replan(self._affected(before), self._shares.groups if before.alive != view.alive else frozenset())
 
     def alive_changed(self, alive: frozenset[NodeName]) -> Outcome:
         """As `view_changed`, of who is alive."""
@@ -89,7 +97,7 @@ class Planner:
         """
         group = self._groups.group_using(address)
         contest = None if group is None else self._contest(group, replace(self._view, alive=None))
-        return None if contest is None else contest.winner(contest.everyone & rivals or rivals, {})
+        return None if contest is None else contest.winner(contest.candidates & rivals or rivals, self._shares.homes)
 
     def diverging(self, groups: Iterable[GroupId]) -> int:
         """Compute these groups anew and return how many differ from what is kept; 0 is right."""
@@ -115,11 +123,12 @@ class Planner:
     def _is_ours(self, service: Service) -> bool:
         return service.spec.type == "LoadBalancer" and has_our_class(service, self._view.load_balancer_class)
 
-    def _replan(self, groups: Iterable[GroupId]) -> Outcome:
+    def _replan(self, groups: Iterable[GroupId], contested: frozenset[GroupId] = frozenset()) -> Outcome:
+        """Plan groups again, and those of the spread ones whose share is another now; of `contested` only these."""
         prefixes: set[Prefix] = set()
         addresses: set[IpAddress] = set()
         changed: dict[GroupId, tuple[GroupPlan, GroupPlan]] = {}
-        for group in sorted(groups):
+        for group in sorted(self._shared(frozenset(groups), contested)):
             before = self._sum.groups.get(group)
             after = self._compute(group)
             if after == before:
@@ -129,6 +138,11 @@ class Planner:
             addresses |= change.addresses
             changed[group] = (before or GroupPlan(), after or GroupPlan())
         return Outcome(change=PlanChange(prefixes=frozenset(prefixes), addresses=frozenset(addresses)), groups=changed)
+
+    def _shared(self, groups: frozenset[GroupId], contested: frozenset[GroupId]) -> frozenset[GroupId]:
+        if not self._spreads and not self._shares.groups:
+            return groups
+        return groups | self._shares.update({group: self._contest(group, self._view) for group in groups | contested})
 
     def _compute(self, group: GroupId) -> GroupPlan | None:
         services, endpoints = self._objects(group)
