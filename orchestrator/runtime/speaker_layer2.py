@@ -15,7 +15,7 @@ from orchestrator.apply.layer2 import Disconnected, ResponderClient, ResponderEv
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan
-from orchestrator.fsm.liveness import NodeState
+from orchestrator.fsm.liveness import NodeState, interval_for
 from orchestrator.fsm.membership import Role
 from orchestrator.fsm.responder_api import (
     Claimed,
@@ -68,6 +68,7 @@ class Layer2:
         self._store = store
         self._around = Surroundings()
         self._liveness: Liveness | None = None
+        self._alive: frozenset[NodeName] = frozenset()
         self._claims: list[Claimed] = []
         self._start_ends = time.monotonic() + START_S
         self._exclude: tuple[str, ...] | None = None
@@ -116,12 +117,12 @@ class Layer2:
 
     def view(self, now: float) -> NodeView:
         """Return what the next plan is made from."""
-        alive = candidates(
+        self._alive = candidates(
             self._settings.node, self._around, self._store.speakers, self._liveness, starting=now < self._start_ends
         )
         return NodeView(
             node=self._settings.node,
-            alive=alive,
+            alive=self._alive,
             links=self._around.links,
             placements=self._around.placements,
             occupied=self.tenures.occupied,
@@ -135,7 +136,10 @@ class Layer2:
         return min(start_ends, self.tenures.deadline)
 
     def judge_claims(self, planner: Planner, now: float) -> None:
-        """Decide whose the addresses are that others claimed: rank decides between nodes, the flag about strangers."""
+        """Decide whose the addresses are that others claimed: rank decides between nodes, the flag about strangers.
+
+        An address that was yielded to a node which is heard again and stands by is free.
+        """
         ours: set[str] = set()
         for event in self._claims:
             address = parse_address(event.address)
@@ -148,6 +152,9 @@ class Layer2:
         self._claims.clear()
         if ours:
             self.client.defend(tuple(sorted(ours)))
+        for address, rival in self.tenures.occupied.items():
+            if self._stands_by(rival.node):
+                self.tenures.end_yield(address)
 
     def follow(self, outcomes: Iterable[Outcome], planner: Planner, now: float) -> None:
         """Bring the tenures to the new plans."""
@@ -167,6 +174,7 @@ class Layer2:
             peers=self._around.peers,
             exclude=self._exclude,
             key_base64=key,
+            interval_ms=round(1000 * interval_for(len(self._around.peers) + 1)),
             unready=self._around.unready,
             interfaces=self._around.announcing,
         )
@@ -192,15 +200,19 @@ class Layer2:
         self._metrics.replace(Name.ALIVE, states)
 
     def _verdict(self, event: Claimed, address: IpAddress, planner: Planner) -> Verdict:
-        """A node that drains claims nothing: it hands over, and its last announcement may still be on the way."""
+        """A node that stands by claims nothing: it hands over, and its last announcement may still be on the way."""
         if not event.node:
             yields = self._settings.on_address_conflict is ConflictAction.YIELD
             return Verdict.THEIRS if yields else Verdict.OURS
-        other = self._store.speakers.get(event.node)
-        if other is None or other.spec.draining:
+        if self._stands_by(event.node):
             return Verdict.OURS
         owner = planner.owner_between(address, frozenset({self._settings.node, event.node}))
         return Verdict.THEIRS if owner == event.node else Verdict.OURS
+
+    def _stands_by(self, node: NodeName) -> bool:
+        """Whether a node of ours, with which all is well between the nodes, owns nothing: then it need not fall silent."""
+        state = self._liveness.states.get(node) if self._liveness else None
+        return state in {NodeState.UP, NodeState.LEFT} and node not in self._alive
 
     def _past(self, address: IpAddress, services: Iterable[ObjectKey], previously: NodeName) -> Past:
         """Who had the address: by the statuses of its Services, else by the last plan. Refused addresses had nobody."""

@@ -116,6 +116,10 @@ class Tenures:
         if (held := self._tenures.get(address)) is not None:
             self._put(address, tenure.claimed(held, rival, verdict), f"yielded to {event.node or event.mac}")
 
+    def end_yield(self, address: IpAddress) -> None:
+        """Take an address back that its rival does not want: it is heard again, and owns nothing."""
+        self._put(address, tenure.silent(self._tenures[address]), "its owner stands by")
+
     def responder_lost(self) -> None:
         """A responder that starts anew has nothing to release."""
         for address in tuple(self._timed):
