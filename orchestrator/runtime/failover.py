@@ -13,7 +13,7 @@ from orchestrator.config.resolve import resolve
 from orchestrator.decide.failovers import Circumstances, Standing, explanation, object_name, reached, standing
 from orchestrator.errors import InvalidConfig, NotReady
 from orchestrator.net.addresses import IpAddress, address_key, parse_address
-from orchestrator.resources.core import Service
+from orchestrator.resources.core import LoadBalancerIngress, Service
 from orchestrator.resources.extensions import Failover, FailoverSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.selectors import admits
@@ -86,6 +86,7 @@ class Placements:
     async def move(self, address: IpAddress, to: NodeName, wait_s: float) -> Move:
         """Write the Failover of an address and wait until it is in force; `to` empty: away from who has it.
 
+        Addresses of Services that share one move together, so an earlier move of another of them ends.
         Raises InvalidConfig for an address or node that is not there, NotReady if nobody answers for the address.
         """
         before = self._checked(address, to)
@@ -157,14 +158,27 @@ class Placements:
     # Objects ------------------------------------------------------------------------------------------------------
 
     def _names_of(self, address: IpAddress) -> tuple[str, ...]:
-        return tuple(sorted(name for name, each in self._store.failovers.items() if each.spec.address == str(address)))
+        """The Failovers of the address, and of those that always have the same owner."""
+        together = self._together(str(address))
+        return tuple(sorted(name for name, each in self._store.failovers.items() if each.spec.address in together))
+
+    def _together(self, address: str) -> set[str]:
+        """The addresses of the Services that share one, transitively: they are elected for together."""
+        sets = [{_canonical(entry.ip) for entry in _ingress(service)} for service in self._store.services.values()]
+        found, more = set[str](), {address}
+        while more:
+            found |= more
+            more = set[str]().union(*(each for each in sets if each & found)) - found
+        return found
 
     async def _remove_others(self, address: IpAddress, kept: str) -> None:
-        """Remove the Failovers of an address. Raises InvalidConfig for one that is not in the sink: a person keeps it."""
+        """Remove what moves an address, all or nothing. Raises InvalidConfig for an object that is not in the sink."""
+        names = self._names_of(address)
         ours = await self._sink.names("Failover", self._namespace)
-        for name in self._names_of(address):
+        for name in names:
             if name not in ours:
                 raise InvalidConfig(f"Failover {name} moves {address} and is kept among the manifests; edit it there")
+        for name in names:
             if name != kept:
                 await self._sink.delete(ObjectRef("Failover", self._namespace, name))
 
@@ -183,7 +197,11 @@ class Placements:
 
 def _has(service: Service, address: IpAddress) -> bool:
     text = str(address)
-    return any(_canonical(entry.ip) == text for entry in service.status.load_balancer.ingress)
+    return any(_canonical(entry.ip) == text for entry in _ingress(service))
+
+
+def _ingress(service: Service) -> tuple[LoadBalancerIngress, ...]:
+    return service.status.load_balancer.ingress
 
 
 def _canonical(text: str) -> str:

@@ -106,16 +106,30 @@ def test_node_that_answers_already_is_pinned(folder: Path, capsys: pytest.Captur
 
 def test_list_says_what_is_in_force_and_why_not(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failover(folder, VIP, "--to", "node-a") == 0
-    assert failover(folder, VIP6, "--to", "node-b", "--wait", "0") == 0
+    assert listed(folder, capsys).split() == [VIP, "default/web", "node-a", "node-a", "yes"]
+    assert failover(folder, VIP, "--to", "node-b", "--wait", "0") == 0
+    assert listed(folder, capsys).startswith(f"{VIP}  default/web  node-a       node-b  node-b may answer and does not")
+    assert failover(folder, "-o", "json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["standing"], row["services"]) == (VIP, "notAnswered", ["default/web"])
+
+
+def listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert failover(folder) == 0
-    head, first, second = capsys.readouterr().out.splitlines()
+    head, row = capsys.readouterr().out.splitlines()
     assert head.split() == ["address", "service", "answers", "now", "wanted", "in", "force"]
-    assert first.split() == [VIP, "default/web", "node-a", "node-a", "yes"]
-    assert second.startswith("2001:db8::10  default/web  node-a       node-b  node-b may answer and does not")
-    assert failover(folder, "-o", "json") == 0
-    rows = json.loads(capsys.readouterr().out)
-    assert [(row["name"], row["standing"]) for row in rows] == [(VIP, "inForce"), ("2001-db8--10", "notAnswered")]
+    return row
+
+
+def test_later_move_of_an_address_of_the_same_service_replaces_the_earlier(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failover(folder, VIP, "--to", "node-a") == 0
+    assert failover(folder, VIP6, "--to", "node-b", "--wait", "0") == 0
+    assert [path.stem for path in (folder / "state" / "failovers").rglob("*.yaml")] == ["2001-db8--10"]
+    assert failover(folder, VIP, "--undo") == 0
+    assert not list((folder / "state" / "failovers").rglob("*.yaml"))
 
 
 def test_undo_removes_the_object(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
