@@ -260,7 +260,7 @@ def was_lost(view: PeerView, now: float) -> bool:
 
 def holds_us(view: PeerView, now: float) -> bool:
     """Whether the peer wants this node to stand by, and means it."""
-    return is_present(view, now) and HeartbeatFlag.HELD in view.flags and now >= grace_ends(view)
+    return HeartbeatFlag.HELD in view.flags and is_present(view, now) and now >= grace_ends(view)
 
 
 def grace_ends(view: PeerView) -> float:

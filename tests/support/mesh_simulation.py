@@ -10,15 +10,18 @@ import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from orchestrator.decide.election import elect
 from orchestrator.fsm import membership
 from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag
 from orchestrator.fsm.liveness import MISSED_INTERVALS, NodeState, Timing, is_new_acquaintance, is_news
-from orchestrator.fsm.membership import Membership, Outlook
+from orchestrator.fsm.membership import Membership, Outlook, Role
 from orchestrator.net.addresses import parse_address
 
 ADDRESSES = tuple(parse_address(f"192.0.2.{number}") for number in range(1, 9))
+
+BATCH_S = 0.001
 
 
 @dataclass
@@ -30,9 +33,17 @@ class Network:
     delays_s: tuple[float, float] = (0.0001, 0.002)
 
 
+class Opinion(NamedTuple):
+    """What a node thought from a moment on."""
+
+    since: float
+    alive: tuple[str, ...]
+    role: Role
+
+
 @dataclass
 class Process:
-    """One run of a node's responder. `history`: when the outlook changed, and to what."""
+    """One run of a node's responder."""
 
     membership: Membership
     instance: int
@@ -42,7 +53,7 @@ class Process:
     waiting: list[Heartbeat] = field(default_factory=list)
     beat_at: float = 0.0
     look_at: float | None = None
-    history: list[tuple[float, Outlook]] = field(default_factory=list)
+    history: list[Opinion] = field(default_factory=list)
 
 
 @dataclass
@@ -153,7 +164,7 @@ class Cluster:
     def changes_since(self, moment: float) -> Mapping[str, int]:
         """How often each node changed its mind since then."""
         return {
-            name: sum(when > moment for when, _ in process.history) for name, process in self.running.items()
+            name: sum(opinion.since > moment for opinion in process.history) for name, process in self.running.items()
         }  # fmt: skip
 
     def _at(self, when: float, action: Callable[[], None]) -> None:
@@ -204,7 +215,7 @@ class Cluster:
         if process.asleep:
             process.waiting.append(heartbeat)
         elif self._take(process, heartbeat):
-            self._look(process)
+            self._look_soon(process)
 
     def _take(self, process: Process, heartbeat: Heartbeat) -> bool:
         before = process.membership.views[heartbeat.sender]
@@ -226,15 +237,23 @@ class Cluster:
         if process.look_at is not None:
             self._at(process.look_at, functools.partial(self._look_again, process, process.look_at))
 
+    def _look_soon(self, process: Process) -> None:
+        """What arrives together is looked at together."""
+        when = self.now + BATCH_S
+        if process.look_at is None or process.look_at > when:
+            process.look_at = when
+            self._at(when, functools.partial(self._look_again, process, when))
+
     def _look_again(self, process: Process, when: float) -> None:
         """An appointment that was moved is void."""
         if self._acts(process) and process.look_at == when:
             self._look(process)
 
     def _publish(self, process: Process, outlook: Outlook) -> None:
-        before = process.history[-1][1] if process.history else None
-        if outlook == before:
+        before = process.history[-1] if process.history else None
+        opinion = Opinion(self.now, outlook.alive, outlook.role)
+        if before is not None and before[1:] == opinion[1:]:
             return
-        process.history.append((self.now, outlook))
+        process.history.append(opinion)
         if before is not None and before.role is not outlook.role:
             self._send_to_all(process)
