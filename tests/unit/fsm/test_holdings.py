@@ -302,11 +302,19 @@ def test_node_of_ours_is_answered_once_a_second_while_the_speaker_is_away(simula
     assert simulation.announced_at == [102.0, 103.0]
 
 
-def test_old_owner_that_answers_our_announcement_is_no_conflict(simulation: Simulation) -> None:
+def test_old_owner_that_answers_our_announcement_is_neither_conflict_nor_successor(simulation: Simulation) -> None:
     simulation.mode(Mode.ANSWER)
     simulation.run(0.9)
     simulation.claim(PEER)
     assert simulation.messages == []
+    simulation.mode(Mode.RELEASE)
+    assert simulation.answers()
+
+
+def test_other_node_than_the_old_owner_is_a_conflict_at_once(simulation: Simulation) -> None:
+    simulation.order(ordered(Mode.ANSWER, previous="c"))
+    simulation.claim(PEER)
+    assert simulation.messages == [Claimed(address=TEXT, interface="eth0", mac=str(PEER), node="b")]
 
 
 def test_defence_that_the_speaker_orders_is_announced_at_once(simulation: Simulation) -> None:
