@@ -75,6 +75,11 @@ class Layer2:
         self._table = Table(number=0, node=settings.node, port=settings.mesh_port, hold_s=settings.return_hold_s)
 
     @property
+    def table(self) -> Table:
+        """The table that was sent last; number 0 if none was."""
+        return self._table
+
+    @property
     def held(self) -> tuple[str, ...]:
         """The addresses of the table in force that are answered for, as text."""
         return tuple(each.address for each in self._table.entries if each.mode in {Mode.ANSWER, Mode.RELEASE})
