@@ -5,7 +5,7 @@ as the speaker does. What a node remembers (router id, clause numbers) is new he
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 
 import msgspec
@@ -29,6 +29,7 @@ from orchestrator.resources.kinds import KubeObject, ref_of
 from orchestrator.resources.meta import ObjectKey, Problem
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
 from orchestrator.runtime.planning import Planner
+from orchestrator.runtime.speaker_surroundings import look_around
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import template_folder
 from orchestrator.sources.interface import InputState, SourceEvent, Unusable, Upserted
@@ -79,8 +80,11 @@ def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, 
 
 
 def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView) -> NodeOutcome:
-    """Plan and render for one of the nodes; `view.node` is its name."""
-    planner = Planner(view, computed.store)
+    """Plan and render for one of the nodes; `view.node` is its name.
+
+    The view is completed by what a state folder tells: the interfaces of nodes, and addresses that were moved by hand.
+    """
+    planner = Planner(_informed(view, computed), computed.store)
     planner.configuration_changed(computed.config)
     given = FrrInput(
         node=facts,
@@ -92,6 +96,12 @@ def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView) -> NodeOutc
     document = FrrRenderer(build_environment(FileSystemLoader(template_folder()))).render(given)
     plans = tuple(plan for _, plan in sorted(planner.group_plans.items()))
     return NodeOutcome(plan=planner.plan, groups=plans, document=document)
+
+
+def _informed(view: NodeView, computed: Computed) -> NodeView:
+    state = computed.store.speakers.get(view.node)
+    around = look_around(view.node, computed.config, computed.store, state.spec.interfaces if state else ())
+    return replace(view, links=around.links, placements=around.placements)
 
 
 def _events(manifests: ManifestSet, states: ManifestSet | None) -> Iterator[SourceEvent]:

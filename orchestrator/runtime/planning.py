@@ -85,10 +85,6 @@ class Planner:
             self._reach = Reach(self.config, self._view)
         return self._replan(self._affected(before), self._shares.groups if before.alive != view.alive else frozenset())
 
-    def alive_changed(self, alive: frozenset[NodeName]) -> Outcome:
-        """As `view_changed`, of who is alive."""
-        return self.view_changed(replace(self._view, alive=alive))
-
     def owner_between(self, address: IpAddress, rivals: frozenset[NodeName]) -> NodeName | None:
         """Return who of the rivals has the better right to an address, whoever is alive; None if it is nobody's.
 

@@ -1,11 +1,13 @@
 """The planner plans again what a change can affect, and nothing else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from orchestrator.config.model import Config
-from orchestrator.decide.eligibility import NodeView
+from orchestrator.config.model import Config, Spread
+from orchestrator.decide.eligibility import NodeLink, NodeView, Occupied, Placement
 from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.net.addresses import Prefix, covering_prefix, parse_address
+from orchestrator.net.link import MacAddress
 from orchestrator.resources import core
 from orchestrator.resources.meta import ObjectKey, ObjectMeta
 from orchestrator.runtime.planning import Planner
@@ -17,12 +19,12 @@ NODES = frozenset({"n1", "n2"})
 WEB, API = objects.key("web"), objects.key("api")
 
 
-def settled(*, nodes: Sequence[str] = ("n1", "n2")) -> Config:
+def settled(*, nodes: Sequence[str] = ("n1", "n2"), spread: Spread = Spread.HASH) -> Config:
     pool = objects.pool(
         "edge",
         "198.51.100.0/24",
         bgp_advertisements=(objects.bgp("all", *nodes),),
-        l2_advertisements=(objects.l2("all", *nodes),),
+        l2_advertisements=(objects.l2("all", *nodes, spread=spread),),
     )
     return objects.config(nodes=nodes, pools=[pool], peers=[objects.peer("tor", *nodes)])
 
@@ -90,7 +92,7 @@ def test_death_of_a_node_moves_its_layer2_addresses_only() -> None:
     node = Node()
     node.planner.configuration_changed(settled())
     before = set(node.planner.plan.layer2)
-    outcome = node.planner.alive_changed(frozenset({"n1"}))
+    outcome = node.planner.view_changed(replace(node.planner.view, alive=frozenset({"n1"})))
     assert set(node.planner.plan.layer2) == set(objects.ips("198.51.100.1", "198.51.100.2"))
     assert outcome.change.addresses == set(node.planner.plan.layer2) - before
     assert not outcome.change.prefixes
@@ -117,3 +119,102 @@ def test_kept_plans_agree_with_a_fresh_computation() -> None:
     assert node.planner.diverging([WEB, API]) == 0
     node.tell(Upserted(slice_of("web")))
     assert node.planner.diverging([WEB, API]) == 1
+
+
+# What else a view tells -----------------------------------------------------------------------------------------------
+
+WEB_ADDRESS, API_ADDRESS = objects.ips("198.51.100.1", "198.51.100.2")
+
+
+def planned(spread: Spread = Spread.HASH) -> Node:
+    node = Node()
+    node.planner.configuration_changed(settled(spread=spread))
+    return node
+
+
+def test_death_of_a_node_plans_no_group_of_another_owner() -> None:
+    node = planned()
+    own = set(node.planner.plan.layer2)
+    outcome = node.planner.view_changed(replace(node.planner.view, alive=frozenset({"n1"})))
+    changed = {entry.address for before, _ in outcome.groups.values() for entry in before.layer2}
+    assert not changed & own
+
+
+def test_placement_moves_its_address_and_its_end_moves_it_back() -> None:
+    node = planned()
+    before = node.planner.view
+    for address, to in ((WEB_ADDRESS, "n1"), (WEB_ADDRESS, "n2")):
+        node.planner.view_changed(replace(before, placements={address: Placement(to=to)}))
+        assert (address in node.planner.plan.layer2) is (to == "n1")
+    node.planner.view_changed(before)
+    assert set(node.planner.plan.layer2) == set(planned().planner.plan.layer2)
+
+
+def test_occupied_address_is_withheld_until_it_is_free() -> None:
+    node = planned()
+    free = replace(node.planner.view, alive=frozenset({"n1"}))
+    node.planner.view_changed(free)
+    stranger = Occupied(mac=MacAddress.parse("02:00:00:00:00:99"), interface="eth0")
+    outcome = node.planner.view_changed(replace(free, occupied={WEB_ADDRESS: stranger}))
+    assert set(outcome.groups) == {WEB}
+    assert node.planner.group_plans[WEB].withheld == (WEB_ADDRESS,)
+    node.planner.view_changed(free)
+    assert WEB_ADDRESS in node.planner.plan.layer2
+
+
+def test_lost_carrier_moves_the_addresses_away() -> None:
+    node = planned()
+    assert node.planner.plan.layer2
+    dark = {"n1": (NodeLink(interface="eth0", carrier=False),)}
+    node.planner.view_changed(replace(node.planner.view, links=dark))
+    assert not node.planner.plan.layer2
+
+
+def test_unchanged_view_changes_nothing() -> None:
+    node = planned()
+    assert not node.planner.view_changed(node.planner.view).groups
+
+
+def test_even_shares_give_each_node_one() -> None:
+    node = planned(Spread.EVEN)
+    assert len(node.planner.plan.layer2) == 1
+    assert sorted(node.planner.view.shares.values()) == ["n1", "n2"]
+
+
+def test_even_share_of_a_dead_node_comes_over_and_goes_back() -> None:
+    node = planned(Spread.EVEN)
+    before, view = set(node.planner.plan.layer2), node.planner.view
+    node.planner.view_changed(replace(view, alive=frozenset({"n1"})))
+    assert set(node.planner.plan.layer2) == {WEB_ADDRESS, API_ADDRESS}
+    node.planner.view_changed(view)
+    assert set(node.planner.plan.layer2) == before
+    assert node.planner.diverging(node.planner.group_plans) == 0
+
+
+def test_spread_that_is_turned_off_is_forgotten() -> None:
+    node = planned(Spread.EVEN)
+    node.planner.configuration_changed(settled())
+    assert not node.planner.view.shares
+    assert set(node.planner.plan.layer2) == set(planned().planner.plan.layer2)
+
+
+def test_better_right_is_the_elections() -> None:
+    for spread in Spread:
+        node = planned(spread)
+        owners = {address: node.planner.owner_between(address, NODES) for address in (WEB_ADDRESS, API_ADDRESS)}
+        assert {address for address, owner in owners.items() if owner == "n1"} == set(node.planner.plan.layer2)
+
+
+def test_better_right_does_not_depend_on_who_lives() -> None:
+    for spread in Spread:
+        node, alone = planned(spread), planned(spread)
+        alone.planner.view_changed(replace(alone.planner.view, alive=frozenset({"n1"})))
+        for address in (WEB_ADDRESS, API_ADDRESS):
+            assert node.planner.owner_between(address, NODES) == alone.planner.owner_between(address, NODES)
+
+
+def test_right_of_a_rival_that_is_no_candidate_comes_last() -> None:
+    node = planned()
+    assert node.planner.owner_between(WEB_ADDRESS, frozenset({"n1", "stranger"})) == "n1"
+    assert node.planner.owner_between(WEB_ADDRESS, frozenset({"stranger"})) == "stranger"
+    assert node.planner.owner_between(objects.ips("198.51.100.9")[0], NODES) is None
