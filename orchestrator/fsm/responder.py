@@ -80,8 +80,8 @@ def scope(orders: WireOrders, name: InterfaceName, family: IpFamily) -> Scope:
     """Return the part of the orders that concerns an interface."""
     answered = [entry for entry in orders.answered if family_of(entry.address) is family]
     here = _packed(entry for entry in answered if serves(entry, name))
-    watched = (entry for entry in orders.watched if family_of(entry.address) is family and serves(entry, name))
-    return Scope(here=here, elsewhere=_packed(answered) - here, heard=here | _packed(watched))
+    watched = _packed(entry for entry in orders.watched if family_of(entry.address) is family and serves(entry, name))
+    return Scope(here=here, elsewhere=_packed(answered) - here, heard=here | watched if watched else here)
 
 
 def _packed(entries: Iterable[Layer2Address]) -> frozenset[bytes]:
