@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -78,22 +78,25 @@ class Node:
         self.client.send(table)
         return self.number
 
-    async def next(self, kind: type[Event], matching: Callable[[Event], bool] = lambda _: True) -> Event:
+    async def next(
+        self, kind: type[Event], matching: Callable[[Event], bool] = lambda _: True, limit_s: float = DEADLINE_S
+    ) -> Event:
         """Return the first waiting event of this kind that matches; those before it are discarded."""
-        async with asyncio.timeout(DEADLINE_S):
+        async with asyncio.timeout(limit_s):
             while True:
                 event = await self.events.get()
                 if isinstance(event, kind) and matching(event):
                     return event
 
-    def restart(self) -> None:
-        self.process = start(self.namespace, self.folder, self.name)
+    def restart(self, *wrapper: str) -> None:
+        """Start the process anew, below the command `wrapper` if there is one."""
+        self.process = start(self.namespace, self.folder, self.name, wrapper)
 
 
-def start(namespace: Namespace, folder: Path, name: str) -> "subprocess.Popen[str]":
+def start(namespace: Namespace, folder: Path, name: str, wrapper: Sequence[str] = ()) -> "subprocess.Popen[str]":
     with (folder / f"{name}.log").open("a") as output:
         return namespace.popen(
-            [sys.executable, "-m", "orchestrator", "respond", "--run", str(folder), "--node", name],
+            [*wrapper, sys.executable, "-m", "orchestrator", "respond", "--run", str(folder), "--node", name],
             stdout=output,
             stderr=output,
             cwd=Path(__file__).parents[2],
