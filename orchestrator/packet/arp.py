@@ -128,7 +128,7 @@ def probe(sender_mac: MacAddress, target_address: IPv4Address) -> bytes:
 
 def announcement_request(mac: MacAddress, address: IPv4Address) -> bytes:
     """Return the announcement of RFC 5227 §2.3: a broadcast request for `address` by its owner."""
-    return request(mac, address, address)
+    return _announcement(Operation.REQUEST, mac.octets, address.packed, NO_MAC.octets)
 
 
 def announcement_reply(mac: MacAddress, address: IPv4Address) -> bytes:
@@ -137,7 +137,9 @@ def announcement_reply(mac: MacAddress, address: IPv4Address) -> bytes:
     Target and sender are equal: Linux takes a broadcast reply with another target MAC for unsolicited and does not
     replace an entry younger than 1 s (measured, arp_accept=0).
     """
-    packet = ArpPacket(
-        operation=Operation.REPLY, sender_mac=mac, sender_address=address, target_mac=mac, target_address=address
-    )
-    return frame(packet, BROADCAST)
+    return _announcement(Operation.REPLY, mac.octets, address.packed, mac.octets)
+
+
+def _announcement(operation: Operation, mac: bytes, address: bytes, target_mac: bytes) -> bytes:
+    """Without the values in between: 5000 are sent in a burst, and requests wait for each."""
+    return b"".join((BROADCAST.octets, mac, FRAME_KIND, operation.value, mac, address, target_mac, address))
