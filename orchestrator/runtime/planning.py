@@ -76,7 +76,7 @@ class Planner:
             for pool in config.pools.values()
             for advertisement in pool.l2_advertisements
         )
-        return self.services_changed((*self._store.services, *self._groups.groups))
+        return self.services_changed({*self._store.services, *self._groups.groups})
 
     def view_changed(self, view: NodeView) -> Outcome:
         """Plan the groups again that the difference between the two views can affect; `view.shares` is not looked at."""

@@ -105,3 +105,52 @@ def test_service_without_an_address_says_why(tmp_path: Path, capsys: pytest.Capt
     manifests.write_text(LAYER2.replace("192.0.2.10-192.0.2.20", "2001:db8::/120"))
     assert render("--node", "node-1", "-o", "json", str(manifests)) == 0
     assert list(json.loads(capsys.readouterr().out)["unassigned"]) == ["default/web"]
+
+
+NODES = """\
+apiVersion: v1
+kind: Node
+metadata: {name: node-1}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-2}
+---
+"""
+MOVED = """\
+apiVersion: ferrule.io/v1alpha1
+kind: Failover
+metadata: {name: moved}
+spec: {address: 192.0.2.15, to: %s}
+"""
+LINKS = """\
+apiVersion: ferrule.io/v1alpha1
+kind: SpeakerState
+metadata: {name: %s}
+spec: {node: %s, interfaces: [{name: %s, mac: "02:00:00:00:00:01", carrier: true, prefixes: [192.0.2.1/24]}]}
+"""
+
+
+def answering(capsys: pytest.CaptureFixture[str], tmp_path: Path, *states: str) -> list[str]:
+    """The nodes that would answer for the Service's address."""
+    manifests, state = tmp_path / "layer2.yaml", tmp_path / "state"
+    manifests.write_text(NODES + LAYER2.partition("---\n")[2])
+    state.mkdir(exist_ok=True)
+    for number, text in enumerate((STATE, *states)):
+        (state / f"{number}.yaml").write_text(text)
+    found = []
+    for node in ("node-1", "node-2"):
+        assert render("--node", node, "--state", str(state), "-o", "json", str(manifests)) == 0
+        found += [node] if json.loads(capsys.readouterr().out)["layer2"] else []
+    return found
+
+
+def test_address_that_was_moved_by_hand_is_shown_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for node in ("node-1", "node-2"):
+        assert answering(capsys, tmp_path, MOVED % node) == [node]
+
+
+def test_interfaces_that_speakers_reported_count(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for node, other in (("node-1", "node-2"), ("node-2", "node-1")):
+        states = (LINKS % (node, node, "eth0"), LINKS % (other, other, "eth9"))
+        assert answering(capsys, tmp_path, *states) == [node]
