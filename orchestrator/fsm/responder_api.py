@@ -189,6 +189,8 @@ class AddressCount(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class Counters(Message, frozen=True, tag="counters"):
     """Increments since the previous message; at most one per second, none when nothing was counted.
 
+    `addresses` are a part of those that were counted if they are many; the others' turn comes in the next messages.
+
     `drops` by the value of `fsm.responder.DropReason`; `heartbeats` by that of `fsm.heartbeat.Refusal`, or `sent` or
     `received`; `failovers_s` are seconds from the last sign of a dead owner to our first announcement of its address.
     `groups` is no increment: how many solicited-node groups each interface is a member of now, empty if unchanged.
