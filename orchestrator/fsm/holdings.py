@@ -2,8 +2,9 @@
 
 Choices. A claim by a node of ours is no obstacle to first use: it is told to give the address away. Probes of others
 are not seen as claims; a stranger who probes when we do hears our announcement, or our answer. A node of ours that
-claims an address in our first second is its old owner (unless the order names another) that answers our announcement: no
-conflict, and no successor. Later on, an owner that heard its successor before it was ordered to release need not wait to hear it again.
+claims an address in our first second is its old owner (unless the order names another) that answers our announcement:
+no conflict, and no successor. Later on, an owner that heard its successor before it was ordered to release need not
+wait to hear it again.
 
 Work is bounded: so many asks and announcements per wake-up, so many wake-ups per second; see `inquiry` for verdicts and
 `contests` for reports. Only an order looks at all addresses.
