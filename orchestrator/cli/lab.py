@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("down", "remove the lab with everything in it"),
         ("status", "show the lab's machines, processes and Services"),
         ("exec", "run a command on a machine of the lab"),
-        ("demo", "build a lab, show in eight steps what Ferrule does, remove it"),
+        ("demo", "build a lab, show in nine steps what Ferrule does, remove it"),
     ):
         action = actions.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         default = "demo" if name == "demo" else "lab"

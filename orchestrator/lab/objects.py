@@ -42,12 +42,17 @@ def addresses(service: Service) -> list[str]:
 
 
 def address_of(lab: Lab, name: str) -> str | None:
-    """The first address of one Service; reads its state file only, so it may be asked often."""
+    """The first address of one Service."""
+    return next(iter(addresses_of(lab, name)), None)
+
+
+def addresses_of(lab: Lab, name: str) -> list[str]:
+    """The addresses of one Service; reads its state file only, so it may be asked often."""
     path = StateFolder(lab.folder.state).file(ObjectRef("Service", NAMESPACE, name))
     contents = read_file(path, str(path), DEFAULT_NAMESPACE)
     parts = contents.objects if contents else ()
     parsed = (part.outcome.obj for part in parts if isinstance(part.outcome, ParsedObject))
-    return next((found for obj in parsed if isinstance(obj, Service) for found in addresses(obj)), None)
+    return [found for obj in parsed if isinstance(obj, Service) for found in addresses(obj)]
 
 
 def layer2_nodes(lab: Lab, name: str) -> list[str]:

@@ -1,9 +1,11 @@
-"""The eight steps of `ferrule lab demo`. Each does one thing to a running lab, says what it sees, and measures it.
+"""The nine steps of `ferrule lab demo`. Each does one thing to a running lab, says what it sees, and measures it.
 
 A step returns an Outcome, or raises NotReady if what it waits for does not come. All times are seen from outside: at
 clients, in the router's kernel, in files; the clock starts before the cause and stops after the effect was observed.
 """
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,10 @@ from ipaddress import ip_address
 from statistics import median
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from orchestrator.lab import layout, namespaces, network, objects, probes, processes, record, router, topology
+from orchestrator.lab.namespaces import Namespace
 from orchestrator.lab.topology import Lab
 from orchestrator.resources.core import Service
 
@@ -21,6 +26,8 @@ REQUESTS = 30
 STEADY_S = 1.0
 """For how long every request must have been answered before a service counts as restored, or as undisturbed."""
 START_LIMIT_S = 30.0
+OPEN_REQUESTS = 2
+"""A connection that is open while its address moves breaks: at most one of each move; new ones are always served."""
 CHANGE_LIMIT_S = 5.0
 """A change or failure whose effect takes longer than this does not hold; usual are 0.2 to 0.5 s."""
 
@@ -153,21 +160,29 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def resolve_on_lan(lab: Lab, report: Report) -> Outcome:
-    """A client on the LAN asks by ARP who has `intranet`'s address, and sends a request there."""
-    address = probes.until(lambda: objects.address_of(lab, "intranet"), "the address of intranet")
+    """A client on the LAN asks who has `intranet`'s addresses: by ARP for the IPv4 one, by NDP for the IPv6 one."""
     machine = lab.machines[layout.NEIGHBOR]
     nodes = probes.until(lambda: objects.layer2_nodes(lab, "intranet"), "a node that answers for intranet")
-    probes.until(lambda: probes.get(machine, address).answer, "an answer of intranet")
-    machine.run(["ip", "neigh", "flush", "to", address])
-    first = probes.get(machine, address)
-    second = probes.get(machine, address)
-    owner = owner_of(lab, address)
-    report.block("LAN client: ip neigh", machine.run(["ip", "neigh", "show", "to", address]).stdout)
-    report.say(f"{owner} answers for {address}, ServiceL2Status says {', '.join(nodes)}")
-    return Outcome(
-        measured=f"ARP and request {first.latency_s * 1000:.1f} ms, without ARP {second.latency_s * 1000:.1f} ms",
-        held=bool(first.answer and second.answer) and nodes == [owner],
+    found = probes.until(lambda: objects.addresses_of(lab, "intranet"), "the addresses of intranet")
+    requests = [_resolve(machine, address) for address in found]
+    for address in found:
+        report.block("LAN client: ip neigh", machine.run(["ip", "neigh", "show", "to", address]).stdout)
+    owners = {owner_of(lab, address) for address in found}
+    report.say(
+        f"{', '.join(map(str, owners))} answers for {' and '.join(found)}, ServiceL2Status says {', '.join(nodes)}"
     )
+    times = [f"{request.latency_s * 1000:.1f} ms" if request.answer else "no answer" for request in requests]
+    return Outcome(
+        measured=f"resolved and answered: IPv4 {times[0]}, IPv6 {times[-1]}; owner {nodes[0]}",
+        held=len(found) == 2 and all(request.answer for request in requests) and owners == set(nodes),
+    )
+
+
+def _resolve(machine: Namespace, address: str) -> probes.Request:
+    """A request from a client that must first ask who has the address."""
+    probes.until(lambda: probes.get(machine, address).answer, f"an answer of {address}")
+    machine.run(["ip", "neigh", "flush", "to", address])
+    return probes.get(machine, address)
 
 
 def owner_of(lab: Lab, address: str) -> str | None:
@@ -177,7 +192,7 @@ def owner_of(lab: Lab, address: str) -> str | None:
     return macs.get(mac or "")
 
 
-# --- 5 to 7: changes and failures -------------------------------------------------------------------------------
+# --- 5 to 8: changes and failures -------------------------------------------------------------------------------
 
 
 def _soon(condition: Callable[[], Result | None], what: str) -> Result:
@@ -221,6 +236,46 @@ def _names(hops: frozenset[str]) -> str:
     return ", ".join(sorted(layout.node_of(hop) or hop for hop in hops)) or "none"
 
 
+def move_by_hand(lab: Lab, report: Report) -> Outcome:
+    """`ferrule failover` moves intranet's addresses away from their owner, and back, while a client keeps asking."""
+    address = probes.until(lambda: objects.address_of(lab, "intranet"), "the address of intranet")
+    owner = probes.until(lambda: owner_of(lab, address), "the owner of intranet's address")
+    with probes.Stream(lab.machines[layout.NEIGHBOR], address) as stream:
+        probes.until(stream.first_answer, "an answer before the move")
+        started = time.monotonic()
+        moved = _failover(lab, address)
+        heir = _soon(lambda: _other_owner(lab, address, owner), "another owner")
+        _failover(lab, address, "--undo")
+        _soon(lambda: owner_of(lab, address) == owner, "the first owner again")
+        probes.until(lambda: stream.lasted_s(started) >= STEADY_S, "requests after the moves")
+    sent = [request for request in stream.requests if request.started >= started]
+    lost = sum(not request.answer for request in sent)
+    report.say(f"{owner} -> {heir} -> {owner}; {len(sent) - lost} of {len(sent)} requests answered meanwhile")
+    took = duration(moved.seconds) if moved.seconds is not None else "more than the command waits"
+    return Outcome(
+        measured=f"moved in {took}, and back; {lost} of {len(sent)} requests lost",
+        held=lost <= OPEN_REQUESTS and moved.seconds is not None,
+    )
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """What is read of the output of `ferrule failover -o json`."""
+
+    seconds: float | None = None
+
+
+def _failover(lab: Lab, *words: str) -> Moved:
+    folders = ["--source", f"manifests:{lab.folder.manifests}", "--state", str(lab.folder.state)]
+    command = [sys.executable, "-m", "orchestrator", "failover", *folders, "-o", "json", *words]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=START_LIMIT_S)
+    return msgspec.json.decode(done.stdout, type=Moved)
+
+
+def _other_owner(lab: Lab, address: str, owner: str) -> str | None:
+    found = owner_of(lab, address)
+    return found if found != owner else None
+
+
 def kill_node(lab: Lab, report: Report) -> Outcome:
     """The node that answers for `intranet` dies: cable out, every process killed. Its routes and address must move."""
     bgp = probes.until(lambda: objects.address_of(lab, "news"), "the address of news")
@@ -254,7 +309,7 @@ def _await_steady(stream: probes.Stream, since: float, clients: str) -> None:
     probes.until(lambda: stream.is_steady_since(since, STEADY_S), what, limit_s=CHANGE_LIMIT_S + STEADY_S)
 
 
-# --- 8: a mistake -----------------------------------------------------------------------------------------------
+# --- 9: a mistake -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,9 +366,10 @@ STEPS = (
     Step(shown="manifests in, addresses and routes out", run=bring_up),
     Step(shown="a node's frr.conf and its sessions", run=show_node),
     Step(shown="ECMP route; requests spread over the nodes", run=spread_requests),
-    Step(shown="ARP answered for a layer-2 address", run=resolve_on_lan),
+    Step(shown="ARP and NDP answered for a LAN Service", run=resolve_on_lan),
     Step(shown="a Service added while running", run=add_service),
     Step(shown="the last local endpoint of a node removed", run=remove_endpoint),
+    Step(shown="a layer-2 address moved by hand, and back", run=move_by_hand),
     Step(shown="a node killed", run=kill_node),
     Step(shown="a broken BGPPeer: reported, nothing else changed", run=break_configuration),
 )
