@@ -206,4 +206,4 @@ async def test_gateway_is_told_by_itself(lan: tuple[Namespace, Namespace], tmp_p
 
 
 def _received(opened: FrameSocket, matching: Callable[[bytes], bool]) -> bool:
-    return any(matching(frame) for frame in iter(opened.receive, None) if frame is not None)
+    return any(matching(frame) for frame in iter(opened.receive, None))

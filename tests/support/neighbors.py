@@ -76,7 +76,7 @@ def _received(opened: FrameSocket) -> list[bytes]:
         retry_error_callback=lambda _: None,
     )
     first: bytes | None = polls(opened.receive)
-    return [] if first is None else [first, *(frame for frame in iter(opened.receive, None) if frame is not None)]
+    return [] if first is None else [first, *iter(opened.receive, None)]
 
 
 def numbered(first: str, count: int) -> list[str]:
