@@ -84,11 +84,13 @@ class Tenure:
     until: float = inf
 
 
-def wanted(tenure: Tenure | None, interfaces: tuple[str, ...] | None, past: Past) -> Tenure:
-    """Return what follows when the plan has the address for this node."""
-    if tenure is None:
-        stage = Stage.HELD if past.used else Stage.PROBING
-        return Tenure(stage=stage, interfaces=interfaces, previous=past.node)
+def begun(interfaces: tuple[str, ...] | None, past: Past) -> Tenure:
+    """Return the tenure of an address that the plan has for this node now, and had not before."""
+    return Tenure(stage=Stage.HELD if past.used else Stage.PROBING, interfaces=interfaces, previous=past.node)
+
+
+def wanted(tenure: Tenure, interfaces: tuple[str, ...] | None) -> Tenure:
+    """Return what follows when the plan still has the address for this node, or again."""
     if tenure.stage is Stage.RELEASING:
         return Tenure(stage=Stage.HELD, interfaces=interfaces)
     return replace(tenure, interfaces=interfaces)

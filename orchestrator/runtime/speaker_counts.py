@@ -33,7 +33,7 @@ class FrameCounts:
 
     def keep_only(self, addresses: Collection[str]) -> None:
         """Forget the addresses that are not among these: nobody has them any more."""
-        for address in self._totals.keys() - set(addresses):
+        for address in [each for each in self._totals if each not in addresses]:
             del self._totals[address]
             for name in _PER_ADDRESS:
                 self._metrics.forget(name, ip=address)

@@ -32,7 +32,7 @@ from orchestrator.fsm.responder_api import (
 from orchestrator.fsm.tenure import Past, Verdict
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.observe.metrics import Metrics, Name
-from orchestrator.resources.extensions import AddressConflict, SpeakerInterface
+from orchestrator.resources.extensions import AddressConflict, SpeakerInterface, SpeakerState
 from orchestrator.resources.meta import ObjectKey
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.exclusion_list import Exclusions
@@ -46,7 +46,7 @@ from orchestrator.settings import ConflictAction, SpeakerSettings
 log = structlog.get_logger()
 
 START_S = 3.0
-"""So long after its start a speaker counts nodes as alive whose speakers have not spoken yet."""
+"""So long after its first start a node's speaker counts nodes as alive whose speakers have not spoken yet."""
 
 
 class Layer2:
@@ -115,6 +115,15 @@ class Layer2:
                 self._exclude = patterns
             case _:
                 pass
+
+    def resume(self, written: SpeakerState) -> None:
+        """Go on where an earlier speaker of this node left off; `written` was its last word.
+
+        Then this is no start of a whole cluster, and nobody is waited for: nodes without a speaker would otherwise be
+        elected for addresses that this node is answering for.
+        """
+        self._start_ends = -inf
+        self.tenures.remember(written.spec.conflicts)
 
     def look_around(self, config: Config) -> None:
         """Take in Nodes, SpeakerStates, Failovers and links that changed."""
@@ -190,8 +199,9 @@ class Layer2:
 
     def forget_unknown(self) -> None:
         """Forget what was counted for addresses that no Service has any more, and that they were used."""
-        known = {address for key in self._store.services for address in self._store.addresses(key)}
-        self.counts.keep_only({str(address) for address in known})
+        services = self._store.services.values()
+        known = {entry.ip for service in services for entry in service.status.load_balancer.ingress}
+        self.counts.keep_only(known)
         self.tenures.forget_use(known)
 
     def _live(self, event: Liveness) -> None:

@@ -42,10 +42,10 @@ class Telling:
 
     async def begin(self, store: ObjectStore) -> None:
         """Find what an earlier speaker of this node said, so that it is not said again."""
-        written = store.speakers.get(self._node)
-        conflicts = () if written is None else written.spec.conflicts
-        self._layer2.tenures.remember(conflicts)
-        left = {parse_address(each.address) for each in conflicts if each.action != "defended"}
+        left: set[IpAddress] = set()
+        if (written := store.speakers.get(self._node)) is not None:
+            self._layer2.resume(written)
+            left = {parse_address(each.address) for each in written.spec.conflicts if each.action != "defended"}
         await self._report.remember(key for key in store.services if left & set(store.addresses(key)))
 
     async def planned(self, outcomes: Iterable[Outcome], store: ObjectStore) -> None:
@@ -53,7 +53,7 @@ class Telling:
         changes = self._changes(outcomes)
         for before, after in changes:
             await self._report.group_changed(before, after, store)
-        for conflict in self._layer2.tenures.tell_conflicts():
+        for conflict in self._layer2.tenures.tell():
             if conflict.action == "defended":
                 await self._report.conflict(conflict, self._services_of(parse_address(conflict.address)))
         if changes:

@@ -40,6 +40,7 @@ class Tenures:
         self._off_air: set[IpAddress] = set()
         self._held: set[IpAddress] = set()
         self._used: set[IpAddress] = set()
+        self._moves: list[tuple[str, IpAddress, NodeName, str]] = []
         self._told: Mapping[str, AddressConflict] = {}
         self._before: dict[IpAddress, AddressConflict] = {}
 
@@ -89,9 +90,9 @@ class Tenures:
         self._before = {parse_address(each.address): each for each in known}
         self._told = {each.address: each for each in known}
 
-    def forget_use(self, known: AbstractSet[IpAddress]) -> None:
+    def forget_use(self, known: AbstractSet[str]) -> None:
         """Forget that addresses were used which no Service has any more: strangers may have them now."""
-        self._used &= known
+        self._used = {address for address in self._used if str(address) in known}
 
     def heard(self, event: Probed | Silent | Released, now: float) -> None:
         """Take in what the responder found out about an address."""
@@ -152,14 +153,23 @@ class Tenures:
             self._elsewhere.update((each.address, each.node) for each in after.elsewhere)
         for address in sorted(touched, key=address_key):
             if (entry := planned.get(address)) is not None:
-                past = past_of(address, previously.get(address, ""))
-                self._wanted(address, entry.interfaces, past, now)
+                self._wanted(entry, lambda each: past_of(each, previously.get(each, "")), now)
             elif address not in withheld:
                 self._unwanted(address, now)
         self._before.clear()
 
-    def tell_conflicts(self) -> tuple[AddressConflict, ...]:
-        """Log and count what changed since the last time; return the conflicts that are new."""
+    def tell(self) -> tuple[AddressConflict, ...]:
+        """Log and count what changed since the last time; return the conflicts that are new.
+
+        Asked after the table was sent: of 1000 addresses that change their owner, each has its line.
+        """
+        for direction, address, node, reason in self._moves:
+            self._metrics.add(Name.OWNER_CHANGES, direction=direction)
+            log.info("owner changed", change=direction, address=str(address), node=node, reason=reason)
+        self._moves.clear()
+        return self._tell_conflicts()
+
+    def _tell_conflicts(self) -> tuple[AddressConflict, ...]:
         present = {each.address: each for each in self.conflicts}
         fresh = tuple(each for address, each in present.items() if self._told.get(address) != each)
         for each in fresh:
@@ -181,12 +191,14 @@ class Tenures:
         self._told = present
         return fresh
 
-    def _wanted(self, address: IpAddress, interfaces: tuple[str, ...] | None, past: Past, now: float) -> None:
-        held, earlier = self._tenures.get(address), self._before.pop(address, None)
-        if held is None and earlier is not None:
+    def _wanted(self, entry: Layer2Address, past_of: Callable[[IpAddress], Past], now: float) -> None:
+        address, interfaces = entry.address, entry.interfaces
+        if (held := self._tenures.get(address)) is not None:
+            self._put(address, tenure.wanted(held, interfaces), "elected")
+        elif (earlier := self._before.pop(address, None)) is not None:
             self._put(address, tenure.restored(earlier, interfaces, now), "as before the restart")
         else:
-            self._put(address, tenure.wanted(held, interfaces, past), "elected")
+            self._put(address, tenure.begun(interfaces, past_of(address)), "elected")
 
     def _unwanted(self, address: IpAddress, now: float) -> None:
         node = self._elsewhere.get(address)
@@ -212,7 +224,7 @@ class Tenures:
         if address in self._held:
             self._used.add(address)
         self._place_entry(address, after)
-        self._tell_owner(address, before, after, reason, node)
+        self._note_owner(address, before, after, reason, node)
 
     def _place_entry(self, address: IpAddress, after: Tenure | None) -> None:
         entry = None if after is None else tenure.entry(str(address), after)
@@ -222,14 +234,12 @@ class Tenures:
             if entry is not None:
                 self._entries[address] = entry
 
-    def _tell_owner(
+    def _note_owner(
         self, address: IpAddress, before: Tenure | None, after: Tenure | None, reason: str, node: NodeName
     ) -> None:
         had, has = (each is not None and each.stage is Stage.HELD for each in (before, after))
         if has and not had and after is not None and after.previous:
-            self._metrics.add(Name.OWNER_CHANGES, direction="gained")
-            log.info("address gained", address=str(address), node=after.previous, reason=reason)
+            self._moves.append(("gained", address, after.previous, reason))
         if had and not has and after is not None:
             heir = node or (after.rival.node if after.rival else "")
-            self._metrics.add(Name.OWNER_CHANGES, direction="lost")
-            log.info("address lost", address=str(address), node=heir, reason=reason)
+            self._moves.append(("lost", address, heir, reason))

@@ -23,8 +23,12 @@ def _if_there(step: Callable[[Tenure, float], Tenure | None]) -> Step:
     return lambda held, now: None if held is None else step(held, now)
 
 
+def want(held: Tenure | None, past: Past) -> Tenure:
+    return tenure.begun(None, past) if held is None else tenure.wanted(held, None)
+
+
 WANTED: st.SearchStrategy[Step] = st.builds(
-    lambda used, node: lambda held, _now: tenure.wanted(held, None, Past(used=used, node=node)),
+    lambda used, node: lambda held, _now: want(held, Past(used=used, node=node)),
     st.booleans(),
     st.sampled_from(["", "node-b"]),
 )
@@ -63,7 +67,7 @@ def test_address_of_another_node_is_let_go_within_the_limit(history: list[tuple[
 @given(HISTORIES)
 def test_wanted_address_is_held_once_nobody_else_has_it(history: list[tuple[Step, float]]) -> None:
     held, _ = live_through(history)
-    after = tenure.silent(tenure.probed(tenure.wanted(held, None, Past(used=False)), None))
+    after = tenure.silent(tenure.probed(want(held, Past(used=False)), None))
     assert after.stage is Stage.HELD
     assert tenure.occupied(after) is None
 
@@ -79,8 +83,8 @@ def test_plan_and_table_agree_on_who_has_the_address(history: list[tuple[Step, f
 @given(HISTORIES, st.integers(1, 5))
 def test_planning_again_changes_nothing(history: list[tuple[Step, float]], times: int) -> None:
     held, now = live_through(history)
-    once = tenure.wanted(held, None, Past(used=True))
+    once = want(held, Past(used=True))
     gone = tenure.elsewhere(held, now)
     for _ in range(times):
-        assert tenure.wanted(once, None, Past(used=False)) == once
+        assert tenure.wanted(once, None) == once
         assert tenure.elsewhere(gone, now) == gone

@@ -32,20 +32,23 @@ REFUSED = at(Stage.REFUSED, STRANGER)
 YIELDED = at(Stage.YIELDED, NODE_B)
 
 
+@pytest.mark.parametrize(("past", "after"), [(NEW, at(Stage.PROBING)), (OLD, at(Stage.HELD, previous="node-b"))])
+def test_first_use_begins_with_a_probe(past: Past, after: Tenure) -> None:
+    assert tenure.begun(None, past) == after
+
+
 @pytest.mark.parametrize(
-    ("before", "past", "after"),
+    ("before", "after"),
     [
-        (None, NEW, at(Stage.PROBING)),
-        (None, OLD, at(Stage.HELD, previous="node-b")),
-        (at(Stage.PROBING), OLD, at(Stage.PROBING)),
-        (HELD, NEW, HELD),
-        (RELEASING, OLD, HELD),
-        (REFUSED, OLD, REFUSED),
-        (YIELDED, OLD, YIELDED),
+        (at(Stage.PROBING), at(Stage.PROBING)),
+        (HELD, HELD),
+        (RELEASING, HELD),
+        (REFUSED, REFUSED),
+        (YIELDED, YIELDED),
     ],
 )
-def test_plan_gives_the_address_to_this_node(before: Tenure | None, past: Past, after: Tenure) -> None:
-    assert tenure.wanted(before, None, past) == after
+def test_plan_gives_the_address_to_this_node(before: Tenure, after: Tenure) -> None:
+    assert tenure.wanted(before, None) == after
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_second_plan_does_not_prolong_a_release() -> None:
 
 
 def test_new_interfaces_are_taken_over() -> None:
-    after = tenure.wanted(HELD, ("eth1",), OLD)
+    after = tenure.wanted(HELD, ("eth1",))
     assert tenure.entry(ADDRESS, after) == Entry(ADDRESS, ("eth1",))
 
 

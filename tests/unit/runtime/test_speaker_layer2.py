@@ -103,6 +103,12 @@ def test_nobody_takes_what_a_node_is_about_to_have_that_has_not_spoken_yet() -> 
     assert speaker.cycle(now=START_S) == (Entry(TEXT, None, Mode.PROBE),)
 
 
+def test_restarted_speaker_waits_for_nobody() -> None:
+    speaker = Speaker(state(A), status(A))
+    speaker.layer2.resume(state(A))
+    assert speaker.cycle(Liveness(states={}, alive=(A,)), now=1.0) == (Entry(TEXT),)
+
+
 def test_first_use_is_probed_first() -> None:
     speaker = Speaker(*ALL)
     assert speaker.cycle(ALONE) == (Entry(TEXT, None, Mode.PROBE),)

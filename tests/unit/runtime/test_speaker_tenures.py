@@ -50,6 +50,8 @@ class Followed:
         return self.tenures.conflicts
 
     def counted(self, sample: str) -> bool:
+        """Whether the metrics have the sample after everything was told."""
+        self.tenures.tell()
         return sample in generate_latest(self.metrics.registry).decode()
 
 
@@ -114,6 +116,8 @@ def test_withdrawn_address_is_dropped_at_once(followed: Followed) -> None:
     followed.to(NOBODY)
     assert followed.table() == ()
     assert followed.tenures.used == {ADDRESS}
+    followed.tenures.forget_use({TEXT})
+    assert followed.tenures.used == {ADDRESS}
     followed.tenures.forget_use(frozenset())
     assert followed.tenures.used == frozenset()
 
@@ -122,16 +126,16 @@ def test_address_in_use_is_refused_and_asked_for_until_it_is_free(followed: Foll
     followed.to(HERE)
     followed.tenures.heard(Probed(address=TEXT, interface="eth0", mac=MAC), 1.0)
     assert followed.tenures.occupied[ADDRESS].before_use
-    assert followed.tenures.tell_conflicts() == (REFUSED,)
+    assert followed.tenures.tell() == (REFUSED,)
     assert followed.counted('ferrule_layer2_conflicts_total{kind="duplicate"} 1.0')
     assert followed.counted('ferrule_layer2_conflicts_open{action="refused"} 1.0')
     followed.to(NOBODY, withheld={ADDRESS})
     assert followed.table() == (Entry(TEXT, None, Mode.PROBE),)
-    assert followed.tenures.tell_conflicts() == ()
+    assert followed.tenures.tell() == ()
     followed.tenures.heard(Probed(address=TEXT), 9.0)
     followed.to(HERE)
     assert followed.table() == (Entry(TEXT),)
-    followed.tenures.tell_conflicts()
+    followed.tenures.tell()
     assert not followed.counted("ferrule_layer2_conflicts_open{")
 
 
@@ -140,7 +144,7 @@ def test_lost_claim_is_watched_until_the_rival_is_silent(followed: Followed) -> 
     followed.to(HERE)
     followed.tenures.claimed(Claimed(address=TEXT, interface="eth0", mac=MAC, node="b"), Verdict.THEIRS, 1.0)
     assert followed.tenures.occupied[ADDRESS].node == "b"
-    followed.tenures.tell_conflicts()
+    followed.tenures.tell()
     assert followed.counted('ferrule_layer2_conflicts_total{kind="node"} 1.0')
     followed.to(NOBODY, withheld={ADDRESS})
     assert followed.table() == (Entry(TEXT, None, Mode.WATCH),)
@@ -165,9 +169,9 @@ def test_defended_address_stays_and_the_conflict_ends_with_silence(followed: Fol
     followed.tenures.claimed(Claimed(address=TEXT, interface="eth0", mac=MAC), Verdict.OURS, 1.0)
     assert [each.action for each in followed.conflicts()] == ["defended"]
     assert followed.table() == (Entry(TEXT),)
-    followed.tenures.tell_conflicts()
+    followed.tenures.tell()
     followed.tenures.claimed(Claimed(address=TEXT, interface="eth0", mac=MAC), Verdict.OURS, 2.0)
-    assert followed.tenures.tell_conflicts() == ()
+    assert followed.tenures.tell() == ()
     followed.tenures.pass_time(followed.tenures.deadline)
     assert followed.conflicts() == ()
 
@@ -177,4 +181,4 @@ def test_conflict_from_before_the_restart_is_not_told_again(followed: Followed) 
     followed.to(HERE)
     assert followed.conflicts() == (REFUSED,)
     assert followed.table() == (Entry(TEXT, None, Mode.PROBE),)
-    assert followed.tenures.tell_conflicts() == ()
+    assert followed.tenures.tell() == ()
