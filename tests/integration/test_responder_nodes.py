@@ -157,22 +157,6 @@ async def test_table_takes_a_leave_back(nodes: list[Node], lan: list[Namespace])
     await eventually(lambda: answers(lan[3], OURS))
 
 
-async def test_two_sides_of_a_broken_network_serve_again_at_once_when_it_heals(
-    nodes: list[Node], lan: list[Namespace]
-) -> None:
-    """Each side lost the other, so neither holds the other back: with a hold of an hour this would not end."""
-    a, b, c = nodes
-    for node in nodes:
-        order(node, hold_s=3600.0)
-    namespaces.set_down(lan[2], "eth0")
-    await sees(c, alive="c", up="c")
-    for node in (a, b):
-        await sees(node, alive="ab", up="ab")
-    namespaces.set_up(lan[2], "eth0")
-    for node in nodes:
-        await sees(node, alive="abc", up="abc")
-
-
 async def test_heartbeats_with_another_key_do_not_count(nodes: list[Node]) -> None:
     a, _, c = nodes
     order(c, key_base64=SecretText("YW5vdGhlciBrZXk="))
