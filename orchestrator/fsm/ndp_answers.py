@@ -57,8 +57,7 @@ class NdpAnswers:
         asker = frame[ndp.SOURCE]
         if asker == ndp.UNSPECIFIED:
             return self._reply(target, ndp.ALL_NODES_MAC.octets, ndp.ALL_NODES.packed, _DEFENSE)
-        told = options.get(ndp.SOURCE_LINK_OPTION)
-        return self._reply(target, frame[ndp.SOURCE_MAC] if told is None else told.octets, asker, _REPLY)
+        return self._reply(target, options.get(ndp.SOURCE_LINK_OPTION) or frame[ndp.SOURCE_MAC], asker, _REPLY)
 
     def _reply(self, address: bytes, asker_mac: bytes, asker: bytes, flags: bytes) -> bytes:
         total = self.total + 2 * int.from_bytes(address) + int.from_bytes(asker) + int.from_bytes(flags)
@@ -76,8 +75,8 @@ class NdpAnswers:
         options = ndp.check(frame)
         if isinstance(options, FrameError):
             return None
-        mac = options.get(ndp.TARGET_LINK_OPTION) or MacAddress(frame[ndp.SOURCE_MAC])
-        return Claim(frame[ndp.TARGET], mac, self.name) if mac.octets not in own_macs else None
+        mac = options.get(ndp.TARGET_LINK_OPTION) or frame[ndp.SOURCE_MAC]
+        return Claim(frame[ndp.TARGET], MacAddress(mac), self.name) if mac not in own_macs else None
 
 
 def ndp_answers(around: Scope, name: InterfaceName, mac: MacAddress) -> NdpAnswers:

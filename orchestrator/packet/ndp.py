@@ -77,7 +77,7 @@ class Advertisement:
 
 
 Message = Solicitation | Advertisement
-Options = dict[int, MacAddress]
+Options = dict[int, bytes]
 
 
 def solicited_node(target: bytes) -> bytes:
@@ -135,15 +135,19 @@ def decode_frame(octets: bytes) -> Message | FrameError:
     target = IPv6Address(octets[TARGET])
     if octets[ICMP_AT] == SOLICITATION:
         return Solicitation(
-            source=source, destination=destination, target=target, source_mac=options.get(SOURCE_LINK_OPTION)
+            source=source, destination=destination, target=target, source_mac=_mac(options, SOURCE_LINK_OPTION)
         )
     return Advertisement(
         source=source,
         destination=destination,
         target=target,
         flags=Flag(octets[58] & (Flag.ROUTER | Flag.SOLICITED | Flag.OVERRIDE)),
-        target_mac=options.get(TARGET_LINK_OPTION),
+        target_mac=_mac(options, TARGET_LINK_OPTION),
     )
+
+
+def _mac(options: Options, kind: int) -> MacAddress | None:
+    return MacAddress(options[kind]) if kind in options else None
 
 
 def check(octets: bytes) -> Options | FrameError:
@@ -180,7 +184,7 @@ def _options(octets: bytes) -> Options | FrameError:
         if octets[at] in (SOURCE_LINK_OPTION, TARGET_LINK_OPTION):
             if size != 8 or octets[at + 2] & 0x01:
                 return FrameError.OPTION
-            found.setdefault(octets[at], MacAddress(octets[at + 2 : at + 8]))
+            found.setdefault(octets[at], octets[at + 2 : at + 8])
         at += size
     return found
 
