@@ -1,0 +1,73 @@
+"""What is told waits for what is on the air."""
+
+from pathlib import Path
+
+from orchestrator.fsm.responder_api import Probed
+from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
+from orchestrator.resources import core
+from orchestrator.resources.meta import ObjectMeta
+from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.speaker_layer2 import Layer2
+from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_telling import Telling
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.settings import RunFolder, SpeakerSettings
+from orchestrator.sources.interface import Upserted
+from orchestrator.sources.manifests.state import ManifestsSink
+from tests.support import objects
+
+FIRST, SECOND = "10.0.0.1", "2001:db8::1"
+POOL = objects.pool("lan", "10.0.0.0/24", "2001:db8::/120", l2_advertisements=(objects.l2("all", "a"),))
+CONFIG = objects.config(nodes=("a",), pools=[POOL])
+SLICE = core.EndpointSlice(
+    metadata=ObjectMeta(name="web-1", namespace="default", labels={core.LABEL_SERVICE_NAME: "web"}),
+    endpoints=(objects.endpoint("a"),),
+)
+
+
+class Speaker:
+    """The only node, with a dual-stack Service; it writes to a folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        metrics, sink = Metrics(SPEAKER_METRICS), ManifestsSink(state)
+        settings = SpeakerSettings(source=state, state=state, node="a", run=RunFolder(state))
+        self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
+        self.store.apply([Upserted(objects.service("web", held=(FIRST, SECOND))), Upserted(SLICE)])
+        self.layer2 = Layer2(settings, metrics, self.store, lambda _event: None)
+        self.planner = Planner(self.layer2.view(0.0), self.store)
+        report = SpeakerReport("a", objects.NAMESPACE, sink, metrics)
+        self.telling = Telling("a", "instance", sink, report, self.planner, self.layer2)
+
+    async def tell(self, *outcomes: Outcome) -> None:
+        self.layer2.follow(outcomes, self.planner, 0.0)
+        await self.telling.planned(outcomes, self.store)
+
+    def told(self) -> list[str]:
+        """The kinds of what was written, by folder."""
+        return sorted({path.relative_to(self.state).parts[0] for path in self.state.rglob("*.yaml")})
+
+
+async def test_status_waits_until_the_address_is_found_free(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    await speaker.tell(speaker.planner.configuration_changed(CONFIG))
+    assert speaker.told() == []
+    speaker.layer2.took(Probed(address=FIRST))
+    await speaker.tell()
+    assert speaker.told() == ["events", "servicel2statuses"]
+    assert speaker.layer2.tenures.held == {objects.ips(FIRST)[0]}
+
+
+async def test_state_counts_what_is_answered_for_and_is_written_on_change_only(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    await speaker.tell(speaker.planner.configuration_changed(CONFIG))
+    for address in (FIRST, SECOND):
+        speaker.layer2.took(Probed(address=address))
+    await speaker.telling.state()
+    (path,) = (tmp_path / "speakerstates").iterdir()
+    assert "announcedAddresses: 2" in path.read_text()
+    path.unlink()
+    await speaker.telling.state()
+    assert not path.exists()
+    await speaker.telling.state(draining=True)
+    assert "draining: true" in path.read_text()
