@@ -13,7 +13,7 @@ from orchestrator.fsm.liveness import NodeState
 from orchestrator.fsm.responder_api import Entry, Liveness, Mode, Released
 from orchestrator.lab import namespaces
 from tests.support import loss
-from tests.support.clusters import OURS, Cluster, cluster
+from tests.support.clusters import OURS, OURS_V6, Cluster, cluster
 from tests.support.responders import DEADLINE_S, Node
 
 BEFORE, AFTER = 1200, 500
@@ -35,8 +35,8 @@ async def pair(tmp_path: Path) -> AsyncIterator[Cluster]:
 class Services:
     """The echo service on every node; a node whose service ends loses what is still sent to it."""
 
-    def __init__(self, stack: contextlib.ExitStack, nodes: list[Node]) -> None:
-        self._running = {node.name: stack.enter_context(loss.service(node.namespace, OURS)) for node in nodes}
+    def __init__(self, stack: contextlib.ExitStack, nodes: list[Node], address: str = OURS) -> None:
+        self._running = {node.name: stack.enter_context(loss.service(node.namespace, address)) for node in nodes}
 
     def end(self, node: Node) -> None:
         self._running[node.name].terminate()
@@ -47,26 +47,27 @@ async def left(observer: Node, leaver: Node) -> None:
     await observer.next(Liveness, lambda liveness: liveness.states[leaver.name] is NodeState.LEFT)
 
 
-async def released(node: Node, successor_mac: str) -> None:
+async def released(node: Node, successor_mac: str, address: str = OURS) -> None:
     message = await node.next(Released)
-    assert message == Released(address=OURS, owner_mac=successor_mac)
+    assert message == Released(address=address, owner_mac=successor_mac)
 
 
+@pytest.mark.parametrize("address", [OURS, OURS_V6])
 @pytest.mark.parametrize("first", ["old", "new"])
-async def test_release_and_takeover_lose_nothing_in_either_order(pair: Cluster, first: str) -> None:
+async def test_release_and_takeover_lose_nothing_in_either_order(pair: Cluster, first: str, address: str) -> None:
     a, b = pair.nodes
     with contextlib.ExitStack() as stack:
-        services = Services(stack, pair.nodes)
-        await pair.order(a, Entry(OURS))
-        client = stack.enter_context(loss.client(pair.client, OURS))
+        services = Services(stack, pair.nodes, address)
+        await pair.order(a, Entry(address))
+        client = stack.enter_context(loss.client(pair.client, address))
         await asyncio.to_thread(client.wait_for, BEFORE)
         if first == "old":
-            pair.send(a, Entry(OURS, mode=Mode.RELEASE))
-            await pair.order(b, Entry(OURS, previous="a"))
+            pair.send(a, Entry(address, mode=Mode.RELEASE))
+            await pair.order(b, Entry(address, previous="a"))
         else:
-            await pair.order(b, Entry(OURS, previous="a"))
-            pair.send(a, Entry(OURS, mode=Mode.RELEASE))
-        await released(a, pair.macs["b"])
+            await pair.order(b, Entry(address, previous="a"))
+            pair.send(a, Entry(address, mode=Mode.RELEASE))
+        await released(a, pair.macs["b"], address)
         services.end(a)
         await asyncio.to_thread(client.wait_for, AFTER)
         assert await asyncio.to_thread(client.stop) == []

@@ -15,6 +15,7 @@ from orchestrator.packet import arp
 from tests.support.responders import KEY, Node, network, responder
 
 OURS = "192.0.2.10"
+OURS_V6 = "2001:db8::10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def _states(liveness: Liveness) -> set[str]:
 async def cluster(folder: Path, names: str) -> AsyncIterator[Cluster]:
     """One node per letter of `names`."""
     with network(*names, "client", "stranger") as members:
+        for number, member in enumerate(members, start=1):
+            namespaces.add_address(member, "eth0", f"2001:db8::{number}/64")
         async with contextlib.AsyncExitStack() as stack:
             nodes = [
                 await stack.enter_async_context(responder(namespace, folder / name, name))

@@ -39,12 +39,17 @@ family = socket.AF_INET6 if ":" in address else socket.AF_INET
 opened = socket.socket(family, socket.SOCK_DGRAM)
 opened.connect((address, int(sys.argv[2])))
 opened.setblocking(False)
-unanswered, begin, sent = set(), time.monotonic(), 0
+unanswered, begin, sent, served = set(), time.monotonic(), 0, False
 
 def receive():
+    global served
     while True:
         try:
-            unanswered.discard(int(opened.recv(64)))
+            answered = int(opened.recv(64))
+            if not served:
+                unanswered.clear()
+            served = True
+            unanswered.discard(answered)
         except BlockingIOError:
             return
         except OSError:
@@ -58,7 +63,7 @@ while not select.select([sys.stdin], [], [], max(0.0, begin + sent / 1000 - time
         pass
     unanswered.add(sent)
     sent += 1
-    if sent % 100 == 0:
+    if served and sent % 100 == 0:
         print(sent, flush=True)
 patience = time.monotonic() + 2
 while unanswered and time.monotonic() < patience:
@@ -66,7 +71,7 @@ while unanswered and time.monotonic() < patience:
     receive()
 print("lost", *sorted(unanswered), flush=True)
 """
-"""Tells every hundredth datagram; ends when its standard input does, and tells which were not answered."""
+"""Counts from the first answer on. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered."""
 
 
 @contextlib.contextmanager
