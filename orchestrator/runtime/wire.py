@@ -32,8 +32,8 @@ from orchestrator.fsm.tally import Tally
 from orchestrator.runtime.port import Channel, Port
 
 ANNOUNCEMENTS_PER_WAKE_UP = 32
-GROUPS_PER_WAKE_UP = 64
-"""1.5 to 2 ms of work each, for which requests wait."""
+GROUPS_PER_WAKE_UP = 32
+"""1.5 ms of work for announcements, 2 to 5 for joins (the kernel looks through those of the socket), while others wait."""
 GATEWAYS_INTERVAL_S = 1.0
 """How old the knowledge of gateways may be."""
 
