@@ -4,7 +4,7 @@ import socket
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 
-from orchestrator.net.addresses import IpAddress, IpFamily
+from orchestrator.net.addresses import IpFamily
 
 DATAGRAM_LIMIT = 1024
 Place = tuple[IpFamily, int]
@@ -44,10 +44,10 @@ class DatagramSocket:
             if self.receive() is None:
                 return
 
-    def send(self, datagram: bytes, address: IpAddress) -> None:
-        """Send to the same port of `address`; one that cannot be reached now is the next heartbeat's matter."""
+    def send(self, datagram: bytes, host: str) -> None:
+        """Send to the same port of an address; one that cannot be reached now is the next heartbeat's matter."""
         with suppress(OSError):
-            self._socket.sendto(datagram, (str(address), self._port))
+            self._socket.sendto(datagram, (host, self._port))
 
     def close(self) -> None:
         self._socket.close()

@@ -25,6 +25,10 @@ from orchestrator.fsm.tally import Tally
 from orchestrator.net.addresses import IpAddress, family_of
 
 DATAGRAMS_PER_WAKE_UP = 1024
+BATCHES_PER_INTERVAL = 10
+
+Path = tuple[DatagramSocket, str]
+"""Where to send from, and the address to send to as text."""
 
 log = structlog.get_logger()
 
@@ -41,7 +45,7 @@ class Mesh:
         self._sequence = 0
         self._able = True
         self._orders: MeshOrders | None = None
-        self._addresses: Mapping[str, tuple[IpAddress, ...]] = {}
+        self._paths: Mapping[str, tuple[Path, ...]] = {}
         self._membership: Membership | None = None
         self._outlook: Outlook | None = None
         self._sockets: dict[Place, DatagramSocket] = {}
@@ -64,12 +68,12 @@ class Mesh:
             return
         self._open_sockets(orders)
         self._orders = orders
-        self._addresses = dict(orders.peers)
+        self._paths = {peer: tuple(self._path(address) for address in addresses) for peer, addresses in orders.peers}
         now = self._loop.time()
         if self._membership is None:
-            self._membership = membership.started(self._node, self._addresses, orders.timing, now)
+            self._membership = membership.started(self._node, self._paths, orders.timing, now)
         else:
-            self._membership = membership.with_peers(self._membership, self._addresses, orders.timing, now)
+            self._membership = membership.with_peers(self._membership, self._paths, orders.timing, now)
         self._membership = replace(self._membership, able=self._able, unready=orders.unready)
         self._beat_at = now
         self._send_round()
@@ -91,7 +95,7 @@ class Mesh:
 
     def is_current(self) -> bool:
         """False when this process slept so long that its peers take it for dead; it is then SETTLING already."""
-        if not self._addresses or _boot_time() < self._patience_ends:
+        if not self._paths or _boot_time() < self._patience_ends:
             return True
         log.warning("this process slept, others may have taken over")
         self._wake_up()
@@ -117,6 +121,10 @@ class Mesh:
         for each in opened.values():
             self._loop.add_reader(each, self._receive, each)
         self._sockets.update(opened)
+
+    def _path(self, address: IpAddress) -> Path:
+        assert self._orders is not None, "there are addresses only after the first orders"
+        return self._sockets[family_of(address), self._orders.port], str(address)
 
     def _close_socket(self, place: Place) -> None:
         closed = self._sockets.pop(place)
@@ -155,7 +163,7 @@ class Mesh:
         self._patience_ends = _boot_time() + MISSED_INTERVALS * self._state.timing.interval_s
         now = self._loop.time()
         flags = membership.own_flags(self._state, now)
-        for peer in self._addresses:
+        for peer in self._paths:
             self._send(peer, flags, now)
 
     def _send_alone(self, peer: str) -> None:
@@ -174,14 +182,24 @@ class Mesh:
             flags=flags | membership.flags_about(self._state.views[peer], now),
         )
         datagram = encode(heartbeat, self._orders.key)
-        for address in self._addresses[peer]:
-            self._sockets[family_of(address), self._orders.port].send(datagram, address)
+        for source, host in self._paths[peer]:
+            source.send(datagram, host)
         self._tally.heartbeats[Traffic.SENT] += 1
 
     def _receive(self, source: DatagramSocket) -> None:
-        """Most heartbeats only push the silence away: who lives is asked again when one says something new."""
+        """Most heartbeats only push the silence away: who lives is asked again when one says something new.
+
+        So the next ones may wait for a tenth of an interval: waking up costs more than reading one.
+        """
         if self.is_current() and self._read(source):
             self._look()
+            return
+        self._loop.remove_reader(source)
+        self._loop.call_later(self._state.timing.interval_s / BATCHES_PER_INTERVAL, self._listen, source)
+
+    def _listen(self, source: DatagramSocket) -> None:
+        if source in self._sockets.values():
+            self._loop.add_reader(source, self._receive, source)
 
     def _look(self) -> None:
         """Read first, then judge by the clock: what has arrived is no silence, however late we look."""
