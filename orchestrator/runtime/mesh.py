@@ -64,6 +64,7 @@ class Mesh:
 
         Raises OSError when the port is taken; then nothing has changed.
         """
+        self.is_current()  # a sleep is noticed before any heartbeat says that nothing happened
         if orders == self._orders and not self._state.leaving:
             return
         self._open_sockets(orders)
@@ -81,6 +82,7 @@ class Mesh:
 
     def leave(self) -> None:
         """Tell every peer at once, and again with each heartbeat, that this node owns nothing any more."""
+        self.is_current()
         if self._membership is not None:
             self._membership = membership.leaving(self._membership)
             self._look()
@@ -88,6 +90,7 @@ class Mesh:
     def set_able(self, able: bool) -> None:
         """False: none of the interfaces that announcements are for has carrier. All peers are told at once."""
         self._able = able
+        self.is_current()
         if self._membership is not None and self._membership.able is not able:
             self._membership = replace(self._membership, able=able)
             self._send_to_all()
