@@ -107,7 +107,8 @@ class SpeakerSettings(ProcessSettings):
     """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared.
 
     `return_hold_s`: how long a node that was gone must be back before it owns layer-2 addresses again.
-    `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist.
+    `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist. `key_folder`: where the heartbeats'
+    key is a file; without it the key is the Secret's.
     """
 
     node: str
@@ -116,6 +117,7 @@ class SpeakerSettings(ProcessSettings):
     mesh_port: int = MESH_PORT
     return_hold_s: float = 30.0
     exclusion_file: Path = EXCLUSION_FILE
+    key_folder: Path | None = None
     on_address_conflict: ConflictAction = ConflictAction.DEFEND
     daemon_group: str = "frr"
     audit_interval_s: float = 5.0

@@ -5,7 +5,7 @@ import asyncio
 from pathlib import Path
 
 from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields, seconds
-from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings
+from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings, environment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=MESH_PORT,
         metavar="PORT",
         help="UDP port of the heartbeats between nodes (default: %(default)s)",
+    )
+    key_path = environment("METALLB_ML_SECRET_KEY_PATH")
+    parser.add_argument(
+        "--ml-secret-key-path",
+        type=Path,
+        default=Path(key_path) if key_path else None,
+        metavar="DIR",
+        help="folder whose file secretkey signs the heartbeats, METALLB_ML_SECRET_KEY_PATH (default: the Secret memberlist)",
     )
     parser.add_argument(
         "--return-hold",
@@ -64,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         ignore_exclude_label=arguments.ignore_exclude_lb,
         mesh_port=arguments.ml_bindport,
         return_hold_s=arguments.return_hold,
+        key_folder=arguments.ml_secret_key_path,
         exclusion_file=arguments.l2_exclude_file,
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
         daemon_group=arguments.daemon_group,

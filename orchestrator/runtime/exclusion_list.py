@@ -1,34 +1,26 @@
 """The list of interfaces that never answer: a file, read at the start and whenever it changes (contract 4.4).
 
-The file is mostly a ConfigMap: kubelet replaces all of it by swapping a link beside it. So the folder is watched, and
-the folder of what a link leads to; a folder that does not exist is waited for in the nearest one above it. The file
-is read after the watches stand, so no change falls between the two. Nothing is polled.
-
 A missing file means the default list, unlike MetalLB, for which it means that nothing is excluded: interfaces of
 container networks are never meant.
 """
 
 import re
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 import yaml
-from asyncinotify import Inotify, Mask
 
 from orchestrator.errors import InvalidConfig
 from orchestrator.resources.meta import Problem
+from orchestrator.runtime.watched_file import follow_file
 from orchestrator.sources.manifests.files import file_ref
 
 log = structlog.get_logger()
 
 KEY = "announcedInterfacesToExclude"
-_MASK = (
-    Mask.CREATE | Mask.MOVED_TO | Mask.DELETE | Mask.MOVED_FROM | Mask.CLOSE_WRITE | Mask.DELETE_SELF | Mask.MOVE_SELF
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +53,7 @@ class ExclusionList:
 
     async def run(self) -> NoReturn:
         """Post the list, and post it again after each change, until cancelled."""
-        with closing(Inotify()) as inotify:
-            while True:
-                self._watch(inotify)
-                self._update()
-                await inotify.get()
+        await follow_file(self._path, self._update)
 
     def _update(self) -> None:
         found = self.read()
@@ -75,13 +63,6 @@ class ExclusionList:
             log.error("exclusion list is not used", reason=problem.message, file=str(self._path))
         self._current = found
         self._post(found)
-
-    def _watch(self, inotify: Inotify) -> None:
-        for folder in {_existing(self._path.parent), _existing(self._path.resolve().parent)}:
-            try:
-                inotify.add_watch(folder, _MASK)
-            except OSError as error:
-                log.warning("exclusion list is not watched", reason=str(error), file=str(folder))
 
     def _problem(self, error: Exception) -> Problem:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -112,8 +93,3 @@ def _pattern(number: int, entry: object) -> str:
     except re.error as error:
         raise InvalidConfig(f'{KEY}[{number}] "{entry}" is not a regular expression: {error}') from None
     return entry
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next((each for each in (folder, *folder.parents) if each.is_dir()), Path("/"))

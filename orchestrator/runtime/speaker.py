@@ -25,6 +25,7 @@ from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime import node_lock
 from orchestrator.runtime.exclusion_list import ExclusionList, Exclusions
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
+from orchestrator.runtime.key_file import FileKey, KeyFile
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_bgp import Bgp
@@ -63,6 +64,8 @@ class Speaker:
         self._configuration = SpeakerConfiguration(settings.node, settings.namespace, sink, metrics)
         self._exclusions = ExclusionList(settings.exclusion_file, self.feed.put)
         self._exclusion_problems: tuple[Problem, ...] = ()
+        self._key_file = None if settings.key_folder is None else KeyFile(settings.key_folder, self.feed.put)
+        self._file_key = SecretText("")
         self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
         self._bgp = Bgp(settings, metrics, readiness, self._supervisor)
@@ -87,6 +90,8 @@ class Speaker:
                 tasks.create_task(self._report.write_behind(self._bgp.quiet)),
                 tasks.create_task(self._compare()),
             ]
+            if self._key_file is not None:
+                background.append(tasks.create_task(self._key_file.run()))
             await self._loop()
             await self._hand_over()
             for task in background:
@@ -128,6 +133,9 @@ class Speaker:
                     changes.configuration |= problems != self._exclusion_problems
                     self._exclusion_problems = problems
                     self._layer2.took(item)
+                case FileKey(key):
+                    changes.configuration = True
+                    self._file_key = key
                 case responder_api.Liveness() | responder_api.Links() | responder_api.Counters():
                     self._layer2.took(item)
                 case responder_api.Claimed() | responder_api.Probed() | responder_api.Silent():
@@ -195,11 +203,15 @@ class Speaker:
         return [self._planner.view_changed(view)]
 
     def _take_key(self) -> None:
-        key = heartbeat_key(self._store.snapshot())
+        in_files = self._key_file is not None
+        key = self._file_key if in_files else heartbeat_key(self._store.snapshot())
         if not key and (self._key or not self._started):
-            log.warning(
-                "heartbeats are not authenticated", reason=f"there is no Secret {HEARTBEAT_SECRET}; start a controller"
+            remedy = (
+                f"the file of --ml-secret-key-path {self._settings.key_folder} cannot be read"
+                if in_files
+                else f"there is no Secret {HEARTBEAT_SECRET}; start a controller"
             )
+            log.warning("heartbeats are not authenticated", reason=remedy)
         self._key = key
 
     def _plan_bgp(self, outcomes: list[Outcome], started: float, *, anew: bool) -> None:
