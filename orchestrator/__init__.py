@@ -19,18 +19,19 @@ The map. Data flows one way:
         peers.py sessions.py passwords.py bfd.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py ledger.py allocation.py convergence.py
-        eligibility.py election.py candidates.py groups.py bgp.py layer2.py announcement.py
-        node_plan.py plan_sum.py
-    packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227)
-        ethernet.py arp.py
+        eligibility.py reach.py contest.py election.py spreading.py shares.py candidates.py groups.py
+        bgp.py layer2.py announcement.py node_plan.py plan_sum.py conditions.py failovers.py
+    packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
+        ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
         environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
         canonical.py commands.py delta.py ownership.py
         difference.py network_changes.py policy_changes.py session_changes.py
     fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
-        responder.py orders.py gratuitous.py interfaces.py tally.py
-        liveness.py membership.py heartbeat.py supervision.py
-        vty.py responder_api.py supervisor_api.py
+        responder.py arp_answers.py ndp_answers.py gratuitous.py interfaces.py tally.py     what goes over the wire
+        orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
+        liveness.py membership.py heartbeat.py peers.py tenure.py asking.py                 nodes; the speaker's addresses
+        vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
     sources/                                 Source (watch) and Sink (write); `manifests` is the first of two
@@ -40,23 +41,25 @@ The map. Data flows one way:
         folder.py notices.py tree.py view.py overlay.py state.py writing.py
     apply/                                   differences to daemons, tables to the responder, frames, links
         frr.py frr_daemon.py frr_sessions.py vty.py files.py drift.py
-        layer2.py supervisor.py control.py frames.py datagrams.py links.py
+        layer2.py supervisor.py control.py reconnecting.py
+        frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py
     supervise/                               children by pid and start time; FRR's command lines; what is left behind
         process.py output.py leftovers.py folder_lock.py frr.py farewell.py
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
         feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
-        controller.py controller_report.py
-        speaker.py speaker_configuration.py speaker_layer2.py speaker_bgp.py speaker_sessions.py speaker_report.py
-        node_lock.py
-        responder.py wire.py mesh.py
+        controller.py controller_report.py controller_conditions.py failover.py
+        speaker.py speaker_configuration.py speaker_bgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
+        speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
+        node_lock.py watched_file.py exclusion_list.py key_file.py
+        responder.py holding.py wire.py port.py mesh.py asking.py
         supervisor.py supervisor_pages.py children.py recipes.py presence.py farewell.py
     lab/                                     three nodes, a router, clients: demo, tests and benchmarks stand on it
         namespaces.py layout.py network.py record.py topology.py processes.py router.py endpoint.py
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
     cli/                                     one small file per command
-        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py lab.py
+        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py failover.py arping.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.
