@@ -31,7 +31,7 @@ COMMANDS = (
     Command("controller", "orchestrator.cli.controller", "allocate addresses and write statuses"),
     Command("speaker", "orchestrator.cli.speaker", "announce the addresses that this node should announce"),
     Command("supervise", "orchestrator.cli.supervise", "start, watch and end FRR's daemons and the responder"),
-    Command("respond", "orchestrator.cli.respond", "answer ARP for the addresses that the speaker hands over"),
+    Command("respond", "orchestrator.cli.respond", "answer ARP and NDP for the addresses that the speaker hands over"),
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
     Command("lint", "orchestrator.cli.lint", "list every problem of a set of manifests"),
     Command("failover", "orchestrator.cli.failover", "move a layer-2 address to another node, or list what was moved"),
@@ -53,7 +53,7 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ferrule",
         formatter_class=_OneColumn,
-        description="A load balancer for bare-metal Kubernetes: addresses for Services, FRR rendered and supervised, ARP answered.",
+        description="A load balancer for bare-metal Kubernetes: addresses for Services, FRR rendered and supervised, ARP and NDP answered.",
         epilog="`ferrule COMMAND --help` explains a command. `ferrule lab demo` shows all of it on this machine.",
     )
     parser.add_argument("--version", action="version", version=f"ferrule {__version__}")
