@@ -30,7 +30,7 @@ The map. Data flows one way:
     fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
         responder.py arp_answers.py ndp_answers.py gratuitous.py interfaces.py tally.py     what goes over the wire
         orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
-        liveness.py membership.py heartbeat.py peers.py tenure.py asking.py                 nodes; the speaker's addresses
+        liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
         vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import structlog
 from orchestrator.apply.datagrams import DatagramSocket, Place, open_all
 from orchestrator.fsm import membership
 from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal, Traffic, decode, encode
+from orchestrator.fsm.keys import Keys
 from orchestrator.fsm.liveness import MISSED_INTERVALS, NEVER, NodeState, PeerView, is_new_acquaintance, is_news
 from orchestrator.fsm.membership import Membership, Outlook
 from orchestrator.fsm.orders import MeshOrders
@@ -45,6 +46,7 @@ class Mesh:
         self._sequence = 0
         self._able = True
         self._orders: MeshOrders | None = None
+        self._keys = Keys(newest=b"")
         self._paths: Mapping[str, tuple[Path, ...]] = {}
         self._membership: Membership | None = None
         self._outlook: Outlook | None = None
@@ -71,6 +73,7 @@ class Mesh:
         self._orders = orders
         self._paths = {peer: tuple(self._path(address) for address in addresses) for peer, addresses in orders.peers}
         now = self._loop.time()
+        self._keys = self._keys.after(orders.key, now)
         if self._membership is None:
             self._membership = membership.started(self._node, self._paths, orders.timing, now)
         else:
@@ -184,7 +187,7 @@ class Mesh:
             sequence=self._sequence,
             flags=flags | membership.flags_about(self._state.views[peer], now),
         )
-        datagram = encode(heartbeat, self._orders.key)
+        datagram = encode(heartbeat, self._keys.signing(now))
         for source, host in self._paths[peer]:
             source.send(datagram, host)
         self._tally.heartbeats[Traffic.SENT] += 1
@@ -233,17 +236,24 @@ class Mesh:
         return matters
 
     def _take(self, datagram: bytes) -> bool:
-        assert self._orders is not None, "timers and sockets exist only after the first orders"
-        heartbeat = decode(datagram, self._orders.key)
+        now = self._loop.time()
+        heartbeat = self._decode(datagram, now)
         if isinstance(heartbeat, Refusal):
             self._tally.heartbeats[heartbeat] += 1
             return False
-        after = membership.receive(self._state, heartbeat, self._loop.time())
+        after = membership.receive(self._state, heartbeat, now)
         if isinstance(after, Refusal):
             self._tally.heartbeats[after] += 1
             return False
         before, self._membership = self._state.views[heartbeat.sender], after
         return self._noticed(before, after.views[heartbeat.sender], heartbeat.sender)
+
+    def _decode(self, datagram: bytes, now: float) -> Heartbeat | Refusal:
+        for key in self._keys.accepted(now):
+            found = decode(datagram, key)
+            if found is not Refusal.FORGED:
+                break
+        return found
 
     def _noticed(self, before: PeerView, after: PeerView, peer: str) -> bool:
         if after is before:

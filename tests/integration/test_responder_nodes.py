@@ -15,6 +15,7 @@ from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.resources.secret_text import SecretText
 from tests.support.responders import (
+    DEADLINE_S,
     KEY,
     Node,
     answers,
@@ -29,6 +30,9 @@ from tests.support.responders import (
 OURS = "192.0.2.10"
 ADDRESSES = {"a": "192.0.2.1", "b": "192.0.2.2", "c": "192.0.2.3"}
 HOLD_S = 3.0
+OTHER_KEY = SecretText("YW5vdGhlciBrZXk=")
+HEARTBEATS = 20
+"""Of two peers in a second: more than the silence by which a node is lost."""
 
 
 @pytest.fixture
@@ -157,9 +161,34 @@ async def test_table_takes_a_leave_back(nodes: list[Node], lan: list[Namespace])
     await eventually(lambda: answers(lan[3], OURS))
 
 
-async def test_heartbeats_with_another_key_do_not_count(nodes: list[Node]) -> None:
+async def test_heartbeats_with_another_key_do_not_count(nodes: list[Node], lan: list[Namespace]) -> None:
     a, _, c = nodes
-    order(c, key_base64=SecretText("YW5vdGhlciBrZXk="))
+    c.process.kill()
     await sees(a, alive="ab", up="ab")
+    c.restart()
+    order(c, key_base64=OTHER_KEY)
     counters = await a.next(Counters, lambda message: "forged" in message.heartbeats)
     assert counters.heartbeats["forged"] >= 1
+    await c.next(Counters, lambda message: "forged" in message.heartbeats)
+    await sees(c, alive="c", up="c")
+
+
+async def test_nodes_may_learn_of_a_new_key_one_after_the_other(nodes: list[Node]) -> None:
+    for node in nodes:
+        order(node, key_base64=OTHER_KEY)
+        for each in nodes:
+            await hears(each, HEARTBEATS)
+
+
+async def hears(node: Node, wanted: int) -> None:
+    """Wait for that many heartbeats; none is refused meanwhile, and nobody is lost."""
+    heard = 0
+    while heard < wanted:
+        async with asyncio.timeout(DEADLINE_S):
+            event = await node.events.get()
+        match event:
+            case Liveness(states):
+                assert set(states.values()) == {NodeState.UP}
+            case Counters(heartbeats=heartbeats):
+                assert "forged" not in heartbeats
+                heard += heartbeats.get("received", 0)
