@@ -6,6 +6,9 @@ claims an address in our first second is its old owner (unless the order names a
 no conflict, and no successor. Later on, an owner that heard its successor before it was ordered to release need not
 wait to hear it again.
 
+Nobody's answer counts as silence only if somebody was asked: an address that no interface can ask for now waits for the
+next order or change of links.
+
 Work is bounded: so many asks and announcements per wake-up, so many wake-ups per second; see `inquiry` for verdicts and
 `contests` for reports. Only an order looks at all addresses.
 """
@@ -89,6 +92,13 @@ class Holdings:
             self._drop(address)
         for address, ordered in entries.items():
             self._order(address, ordered, effective_mode(ordered.mode, role), now)
+
+        self._inquiry.resume(now)
+
+    def could_not_ask(self, addresses: Iterable[bytes]) -> None:
+        """No interface could carry the question for these; it is put again after the next order."""
+        for address in addresses:
+            self._inquiry.suspend(address)
 
     def hear(self, claims: Iterable[Claim], speaker: Speaker, now: float) -> None:
         """Others say that they have these addresses."""

@@ -31,6 +31,7 @@ class Inquiry:
         self._asks = Agenda()
         self._verdicts = Agenda()
         self._verdict_at = 0.0
+        self._suspended: set[bytes] = set()
 
     def begin(self, address: bytes, rhythm: Rhythm, now: float) -> None:
         """Ask for the address in this rhythm, in place of what was asked before."""
@@ -48,8 +49,20 @@ class Inquiry:
             self._verdicts.cancel(address)
             self._asks.plan(address, now + self._rhythms[address].interval_s)
 
+    def suspend(self, address: bytes) -> None:
+        """The question could not be put: that nobody answered says nothing. Wait with it for `resume`."""
+        self._suspended.add(address)
+        for agenda in (self._asks, self._verdicts):
+            agenda.cancel(address)
+
+    def resume(self, now: float) -> None:
+        """Begin anew with what is suspended."""
+        for address in sorted(self._suspended):
+            self.begin(address, self._rhythms[address], now)
+
     def end(self, address: bytes) -> None:
         """Ask no more; an unknown address is fine."""
+        self._suspended.discard(address)
         for each in (self._rhythms, self._unanswered):
             each.pop(address, None)
         for agenda in (self._asks, self._verdicts):

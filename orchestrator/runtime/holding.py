@@ -39,7 +39,7 @@ class Keeper:
         self._is_told = False
 
     def order(self, orders: Orders, role: Role) -> None:
-        """Put the entries in force as far as the role allows it."""
+        """Put the entries in force as far as the role allows it; to be called again when links have changed."""
         self._excluded = orders.excluded
         self._holdings.order(orders.entries, orders.nodes, role, self._loop.time())
         if not self._is_told:
@@ -73,7 +73,7 @@ class Keeper:
         if actions.changed or actions.released:
             self._note_answered()
         self._wire.announce(actions.announcements)
-        self._wire.ask(actions.asks)
+        self._holdings.could_not_ask(self._wire.ask(actions.asks))
         for message in actions.messages:
             self._tell(message)
         _log(actions.messages)

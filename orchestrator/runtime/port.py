@@ -128,16 +128,19 @@ class Port:
         if channel is not None and frame is not None and channel.send(frame):
             self._tally.gratuitous[address] += 1
 
-    def ask(self, entry: Layer2Address) -> None:
-        """Ask whether anybody has the address, without saying that we want it (RFC 5227 §2.1.1, RFC 4862 §5.4.2)."""
+    def ask(self, entry: Layer2Address) -> bool:
+        """Ask whether anybody has the address, without saying that we want it (RFC 5227 §2.1.1, RFC 4862 §5.4.2).
+
+        Return whether the question went out: without carrier the kernel takes frames and forgets them.
+        """
         channel = self._channel_of(entry.address.packed)
-        if channel is None or not serves(entry, self.link.name):
-            return
+        if channel is None or not self.link.carrier or not serves(entry, self.link.name):
+            return False
         match entry.address:
             case IPv4Address() as address:
-                channel.send(arp.probe(self.mac, address))
+                return channel.send(arp.probe(self.mac, address))
             case IPv6Address() as address:
-                channel.send(ndp.probe(self.mac, address))
+                return channel.send(ndp.probe(self.mac, address))
 
     def close(self) -> None:
         for family in tuple(self.channels):

@@ -112,11 +112,9 @@ class Wire:
             for address in sorted(wanted & port.addresses):
                 port.announce(address)
 
-    def ask(self, entries: Iterable[Layer2Address]) -> None:
-        """Ask on the interfaces of each entry who has it."""
-        for entry in entries:
-            for port in self._ports.values():
-                port.ask(entry)
+    def ask(self, entries: Iterable[Layer2Address]) -> tuple[bytes, ...]:
+        """Ask on the interfaces of each entry who has it. Return those for which no interface can."""
+        return tuple(entry.address.packed for entry in entries if not self._ask(entry))
 
     def has_carrier(self, interfaces: tuple[str, ...] | None) -> bool:
         """Return whether one of these interfaces (None: any) is eligible and has carrier."""
@@ -140,6 +138,9 @@ class Wire:
 
     def closing(self, channel: Channel) -> None:
         self._loop.remove_reader(channel.socket)
+
+    def _ask(self, entry: Layer2Address) -> bool:
+        return any([port.ask(entry) for port in self._ports.values()])
 
     # --- links --------------------------------------------------------------------------------------------------------
 

@@ -382,3 +382,22 @@ def test_thousands_of_probes_are_spread_over_wake_ups(simulation: Simulation) ->
     assert len(simulation.asked_at) == 15_000
     assert simulation.now - 100.0 < 2.0
     assert wake_ups < 400
+
+
+@pytest.mark.parametrize("mode", [Mode.PROBE, Mode.WATCH])
+def test_silence_counts_only_if_somebody_was_asked(simulation: Simulation, mode: Mode) -> None:
+    simulation.mode(mode)
+    simulation.holdings.could_not_ask([A])
+    simulation.run(60.0)
+    assert simulation.messages == []
+    assert simulation.holdings.next_at() is None
+    assert simulation.mode(mode).asks
+    simulation.run(5.0)
+    assert simulation.messages == [Probed(address=TEXT) if mode is Mode.PROBE else Silent(address=TEXT)]
+
+
+def test_claim_of_a_stranger_counts_though_nobody_could_be_asked(simulation: Simulation) -> None:
+    simulation.mode(Mode.PROBE)
+    simulation.holdings.could_not_ask([A])
+    simulation.claim()
+    assert simulation.messages == [Probed(address=TEXT, interface="eth0", mac=str(STRANGER))]

@@ -99,3 +99,24 @@ def test_verdicts_of_many_addresses_share_few_instants_and_none_is_much_late() -
         for address in inquiry.silences_due(at):
             assert 0.1 <= at - asked[address] + 1e-9 < 0.1 + VERDICT_SPACING_S + 1e-9
     assert len(verdicts) <= 22
+
+
+@pytest.mark.parametrize("asked", [1, 3])
+def test_question_that_could_not_be_put_is_no_silence(asked: int) -> None:
+    inquiry = Inquiry()
+    inquiry.begin(A, THREE, 0.0)
+    asks_until(inquiry, asked - 1.0)
+    inquiry.suspend(A)
+    assert (inquiry.next_ask_at(), inquiry.next_silence_at()) == (None, None)
+    inquiry.resume(50.0)
+    assert asks_until(inquiry, 100.0) == [(50.0, A), (51.0, A), (52.0, A)]
+    assert inquiry.next_silence_at() == 53.0
+
+
+def test_suspended_question_that_ended_is_not_resumed() -> None:
+    inquiry = Inquiry()
+    inquiry.begin(A, THREE, 0.0)
+    inquiry.suspend(A)
+    inquiry.end(A)
+    inquiry.resume(50.0)
+    assert inquiry.next_ask_at() is None
