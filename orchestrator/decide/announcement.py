@@ -6,14 +6,14 @@ where only one of its families can be announced.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from orchestrator.config.model import Config
-from orchestrator.decide.bgp import plan_bgp
+from orchestrator.decide.bgp import BgpPlan, plan_bgp
 from orchestrator.decide.candidates import Candidate
-from orchestrator.decide.contest import Contest
 from orchestrator.decide.convergence import age
 from orchestrator.decide.eligibility import NodeView, has_our_class, serving
-from orchestrator.decide.layer2 import contest_of, plan_layer2
+from orchestrator.decide.layer2 import Lineup, line_up, plan_layer2
 from orchestrator.decide.node_plan import Decline, DeclineReason, GroupPlan, Protocol
 from orchestrator.decide.reach import Reach
 from orchestrator.errors import InvalidConfig
@@ -22,6 +22,15 @@ from orchestrator.resources.core import EndpointSlice, Service
 from orchestrator.resources.meta import ObjectKey
 
 Refusal = tuple[DeclineReason, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groundwork:
+    """The part of a group's plan that nodes, links and people leave as it is: who passed the gate, the older first; BGP."""
+
+    candidates: tuple[Candidate, ...]
+    declined: tuple[Decline, ...]
+    bgp: BgpPlan
 
 
 def plan_group(
@@ -36,9 +45,25 @@ def plan_group(
     `endpoints` are the slices of each Service, by the Service's key. `reach` of the same configuration and view may be
     used for many groups, and remembers what they have in common.
     """
+    groundwork = prepare(config, services, endpoints, view)
+    return plan_prepared(groundwork, line_up(groundwork.candidates, view, reach or Reach(config, view)), view)
+
+
+def prepare(
+    config: Config,
+    services: Sequence[Service],
+    endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
+    view: NodeView,
+) -> Groundwork:
+    """Do the first part of `plan_group`: good until configuration, Services or endpoints change, whoever lives."""
     candidates, declined = _candidates(config, services, endpoints, view)
-    bgp = plan_bgp(config, candidates, view)
-    layer2 = plan_layer2(candidates, view, reach or Reach(config, view))
+    return Groundwork(candidates=tuple(candidates), declined=tuple(declined), bgp=plan_bgp(config, candidates, view))
+
+
+def plan_prepared(groundwork: Groundwork, lineup: Lineup, view: NodeView) -> GroupPlan:
+    """Do the rest of `plan_group`, with the lineup of the groundwork's candidates."""
+    candidates, bgp = groundwork.candidates, groundwork.bgp
+    layer2 = plan_layer2(lineup, view)
     return GroupPlan(
         routes=bgp.routes,
         layer2=layer2.layer2,
@@ -47,23 +72,12 @@ def plan_group(
         announced=tuple(sorted((*bgp.announced, *layer2.announced), key=lambda one: (one.service, one.protocol.value))),
         declined=tuple(
             sorted(
-                (*declined, *bgp.declined, *layer2.declined),
+                (*groundwork.declined, *bgp.declined, *layer2.declined),
                 key=lambda one: (one.service, one.protocol.value, one.reason.value, one.detail),
             )
         ),
         seniority=age(candidates[0].service) if candidates else None,
     )
-
-
-def contest_of_group(
-    config: Config,
-    services: Sequence[Service],
-    endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]],
-    view: NodeView,
-    reach: Reach,
-) -> Contest | None:
-    """Return the layer-2 election that `plan_group` would hold; None if it would hold none."""
-    return contest_of(_candidates(config, services, endpoints, view)[0], view, reach)
 
 
 def _candidates(

@@ -36,23 +36,29 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """What the choice of an owner depends on. `address` is the key.
+    """What the choice of an owner depends on, but for who lives. `address` is the key.
 
-    `everyone` may own the group at all; `candidates` are those of them who live and are not known to be unable to
-    answer. `off_link` could win if it had an address in the subnets; `domain` is empty where MetalLB's order decides.
+    `everyone` may own the group at all; `able` are those of them who are not known to be unable to answer. `off_link`
+    could win if it had an address in the subnets; `domain` is empty where MetalLB's order decides.
     """
 
     address: IpAddress
     everyone: Nodes
-    candidates: Nodes
+    able: Nodes
     off_link: Nodes = NOBODY
     preference: Mapping[NodeName, int]
     placement: Placement | None = None
     domain: Domain = ()
 
+    def candidates(self, alive: Nodes | None) -> Nodes:
+        """Return who takes part if these live, None if nobody knows: the able ones, or everyone if none of them lives."""
+        return _living(self.able, alive) or _living(self.everyone, alive)
+
     def contenders(self, nodes: Nodes) -> Nodes:
         """Return those of `nodes` who may win: where a person wants it, then the most preferred."""
         nodes = _placed(nodes, self.placement)
+        if not self.preference:
+            return nodes
         best = max((self.preference.get(node, 0) for node in nodes), default=0)
         return frozenset(node for node in nodes if self.preference.get(node, 0) == best)
 
@@ -107,7 +113,7 @@ def contest_between(candidates: Collection[Candidate], entrants: Sequence[Entran
     return Contest(
         address=min(candidates, key=lambda candidate: candidate.key).addresses[0],
         everyone=admitted,
-        candidates=_living(able, view) or _living(admitted, view),
+        able=able,
         off_link=_off_link(taking_part, admitted),
         preference=preference(advertisements),
         placement=_placement(taking_part, view),
@@ -115,8 +121,8 @@ def contest_between(candidates: Collection[Candidate], entrants: Sequence[Entran
     )
 
 
-def _living(nodes: Nodes, view: NodeView) -> Nodes:
-    return nodes if view.alive is None else nodes & view.alive
+def _living(nodes: Nodes, alive: Nodes | None) -> Nodes:
+    return nodes if alive is None else nodes & alive
 
 
 def _off_link(entrants: Sequence[Entrant], admitted: Nodes) -> Nodes:

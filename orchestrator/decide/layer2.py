@@ -36,19 +36,31 @@ class Layer2Plan:
     declined: tuple[Decline, ...] = ()
 
 
-def contest_of(candidates: Sequence[Candidate], view: NodeView, reach: Reach) -> Contest | None:
-    """Return the election of a group; None if it is not to be announced over layer 2."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineup:
+    """Who takes part in the election of a group, whoever lives; without a contest it is not announced over layer 2."""
+
+    entrants: tuple[Entrant, ...]
+    declined: tuple[Decline, ...]
+    contest: Contest | None
+
+
+def line_up(candidates: Sequence[Candidate], view: NodeView, reach: Reach) -> Lineup:
+    """Return what the election of a group is about: good until its Services, links or placements change."""
     entered = [enter(candidate, reach) for candidate in candidates]
-    return contest_between(candidates, [one for one in entered if isinstance(one, Entrant)], view)
+    entrants = tuple(one for one in entered if isinstance(one, Entrant))
+    return Lineup(
+        entrants=entrants,
+        declined=tuple(one for one in entered if isinstance(one, Decline)),
+        contest=contest_between(candidates, entrants, view),
+    )
 
 
-def plan_layer2(candidates: Sequence[Candidate], view: NodeView, reach: Reach) -> Layer2Plan:
+def plan_layer2(lineup: Lineup, view: NodeView) -> Layer2Plan:
     """Return the addresses that this node answers for."""
-    entered = [enter(candidate, reach) for candidate in candidates]
-    entrants = [one for one in entered if isinstance(one, Entrant)]
-    declined = [one for one in entered if isinstance(one, Decline)]
-    contest = contest_between(candidates, entrants, view)
-    owner = contest.winner(contest.candidates, view.shares) if contest else None
+    entrants, contest = lineup.entrants, lineup.contest
+    declined = list(lineup.declined)
+    owner = contest.winner(contest.candidates(view.alive), view.shares) if contest else None
     elsewhere: tuple[Elsewhere, ...] = ()
     if owner is not None and owner != view.node:
         elsewhere = _elsewhere(entrants, owner)

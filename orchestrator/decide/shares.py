@@ -1,16 +1,18 @@
 """Shares: the outcome of `spread: even` for all groups under such advertisements, kept up to date group by group.
 
-An index changed in place. Each domain (set of L2Advertisements) is balanced by itself, and as a whole when one of its
-groups has other contenders: the share of a few groups may then differ, which are to be planned again.
+An index changed in place. Each domain (set of L2Advertisements) is balanced by itself. Other contenders of one group
+may change the share of a few others, which are to be planned again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from orchestrator.config.model import NodeName
 from orchestrator.decide.contest import Contest, Domain
 from orchestrator.decide.groups import GroupId
-from orchestrator.decide.spreading import Ranks, Spreading, Stake, spread
+from orchestrator.decide.matching import Number, address_of, number_of
+from orchestrator.decide.reach import Nodes
+from orchestrator.decide.spreading import NO_STAKE, Balance, Moves, Stake
 from orchestrator.net.addresses import IpAddress
 
 
@@ -18,23 +20,27 @@ class _Domain:
     """The groups that are balanced together, by the address that each one's election is about."""
 
     def __init__(self) -> None:
-        self.stakes: dict[IpAddress, Stake] = {}
-        self.groups: dict[IpAddress, GroupId] = {}
-        self.spreading = Spreading({}, {})
-        self.ranks = Ranks()
+        self.balance = Balance()
+        self.contests: dict[Number, Contest] = {}
+        self.groups: dict[Number, GroupId] = {}
 
-    def balance(self) -> set[GroupId]:
-        """Share anew and return the groups whose share changed."""
-        before, self.spreading = self.spreading.owners, spread(self.stakes, self.ranks)
-        now = self.spreading.owners
-        return {group for address, group in self.groups.items() if before.get(address) != now.get(address)}
+    def weigh(self, numbers: Collection[Number], alive: Nodes | None) -> Moves:
+        """Share anew what these addresses change."""
+        return self.balance.change({number: self._stake(number, alive) for number in numbers})
+
+    def _stake(self, number: Number, alive: Nodes | None) -> Stake:
+        contest = self.contests.get(number)
+        if contest is None:
+            return NO_STAKE
+        return Stake(contest.contenders(contest.everyone), contest.contenders(contest.candidates(alive)))
 
 
 class Shares:
     """Which node has which address, for the groups whose contest has a domain."""
 
     def __init__(self) -> None:
-        self._places: dict[GroupId, tuple[Domain, IpAddress]] = {}
+        self._alive: Nodes | None = None
+        self._places: dict[GroupId, tuple[Domain, Number]] = {}
         self._domains: dict[Domain, _Domain] = {}
         self._shares: dict[IpAddress, NodeName] = {}
         self._homes: dict[IpAddress, NodeName] = {}
@@ -54,43 +60,68 @@ class Shares:
         """The groups that take part."""
         return frozenset(self._places)
 
-    def update(self, contests: Mapping[GroupId, Contest | None]) -> frozenset[GroupId]:
-        """Take in the contests of groups, None if there is none any more; return the groups whose share changed."""
-        changed = {domain for group, contest in contests.items() for domain in self._place(group, contest)}
+    def update(self, contests: Mapping[GroupId, Contest | None], alive: Nodes | None) -> frozenset[GroupId]:
+        """Take in who lives, and the contests of groups, None if there is none any more.
+
+        Returns the groups whose share changed.
+        """
+        changed: dict[Domain, set[Number]] = {}
+        for group, contest in contests.items():
+            for domain, number in self._place(group, contest):
+                changed.setdefault(domain, set()).add(number)
+        if alive != self._alive:
+            self._alive = alive
+            for domain, held in self._domains.items():
+                changed.setdefault(domain, set()).update(held.contests)
+        return self._weigh(changed)
+
+    def _weigh(self, changed: Mapping[Domain, Collection[Number]]) -> frozenset[GroupId]:
+        moves = {domain: self._domains[domain].weigh(numbers, self._alive) for domain, numbers in changed.items()}
+        # An address may have gone from one domain to another: first it leaves.
+        for move in moves.values():
+            _forget(self._shares, move.owners)
+            _forget(self._homes, move.homes)
         moved: set[GroupId] = set()
-        for domain in sorted(changed):
-            moved |= self._domains[domain].balance()
-            if not self._domains[domain].stakes:
+        for domain, move in moves.items():
+            held = self._domains[domain]
+            _note(self._shares, held.balance.owners, move.owners)
+            _note(self._homes, held.balance.homes, move.homes)
+            moved |= {held.groups[number] for number in move.owners if number in held.groups}
+            if not held.contests:
                 del self._domains[domain]
-        if changed:
-            self._shares.clear()
-            self._homes.clear()
-            for each in self._domains.values():
-                self._shares.update(each.spreading.owners)
-                self._homes.update(each.spreading.homes)
         return frozenset(moved)
 
-    def _place(self, group: GroupId, contest: Contest | None) -> set[Domain]:
-        """Put a group where its contest is, and return the domains that are to be balanced again."""
+    def _place(self, group: GroupId, contest: Contest | None) -> set[tuple[Domain, Number]]:
+        """Put a group where its contest is, and return the places that are to be weighed again."""
         before, after = self._places.get(group), None
         if contest is not None and contest.domain:
-            after = (contest.domain, contest.address)
+            after = (contest.domain, number_of(contest.address))
         if before is not None and before != after:
             del self._places[group]
-            self._forget(group, *before)
+            self._leave(group, *before)
         if contest is None or after is None:
-            return {place[0] for place in (before,) if place is not None}
+            return {before} if before is not None else set()
         self._places[group] = after
-        domain = self._domains.setdefault(contest.domain, _Domain())
-        stake = Stake(contest.contenders(contest.everyone), contest.contenders(contest.candidates))
-        domain.groups[contest.address] = group
-        if domain.stakes.get(contest.address) == stake and before == after:
+        held, number = self._domains.setdefault(after[0], _Domain()), after[1]
+        held.groups[number] = group
+        if held.contests.get(number) == contest and before == after:
             return set()
-        domain.stakes[contest.address] = stake
-        return {place[0] for place in (before, after) if place is not None}
+        held.contests[number] = contest
+        return {place for place in (before, after) if place is not None}
 
-    def _forget(self, group: GroupId, domain: Domain, address: IpAddress) -> None:
+    def _leave(self, group: GroupId, domain: Domain, number: Number) -> None:
         """A group that took the address over meanwhile keeps it."""
         held = self._domains[domain]
-        if held.groups.get(address) == group:
-            del held.groups[address], held.stakes[address]
+        if held.groups.get(number) == group:
+            del held.groups[number], held.contests[number]
+
+
+def _forget(total: dict[IpAddress, NodeName], numbers: Collection[Number]) -> None:
+    for number in numbers:
+        total.pop(address_of(number), None)
+
+
+def _note(total: dict[IpAddress, NodeName], owners: Mapping[Number, NodeName], numbers: Collection[Number]) -> None:
+    for number in numbers:
+        if number in owners:
+            total[address_of(number)] = owners[number]

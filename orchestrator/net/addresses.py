@@ -7,7 +7,7 @@ a range is two of them, of one family, first <= last. Nothing here enumerates a 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -51,8 +51,12 @@ def prefix_key(prefix: Prefix) -> tuple[int, int, int]:
     return (prefix.version, int(prefix.network_address), prefix.prefixlen)
 
 
+@lru_cache(maxsize=2**16)
 def parse_address(text: str) -> IpAddress:
-    """Return the address that `text` is. Raises InvalidConfig; zone ids (`%eth0`) are refused."""
+    """Return the address that `text` is. Raises InvalidConfig; zone ids (`%eth0`) are refused.
+
+    Remembered: every pass over all Services asks for the same addresses again.
+    """
     try:
         address = ip_address(text)
     except ValueError:
@@ -64,7 +68,10 @@ def parse_address(text: str) -> IpAddress:
 
 def covering_prefix(address: IpAddress, length: int) -> Prefix:
     """Return the prefix of `length` bits that holds `address`."""
-    return ip_network((address, length), strict=False)
+    number = int(address)  # given an address object, the standard library would print and parse it
+    if address.version == 4:
+        return IPv4Network((number, length), strict=False)
+    return IPv6Network((number, length), strict=False)
 
 
 @total_ordering

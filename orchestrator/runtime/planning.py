@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.config.model import Config, NodeName, Spread
-from orchestrator.decide.announcement import contest_of_group, plan_group
+from orchestrator.decide.announcement import Groundwork, plan_group, plan_prepared, prepare
 from orchestrator.decide.contest import Contest
 from orchestrator.decide.convergence import addresses_in_status
 from orchestrator.decide.eligibility import NodeView, has_our_class
 from orchestrator.decide.groups import AddressGroups, GroupId
+from orchestrator.decide.layer2 import Lineup, line_up
 from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, NodePlan, Protocol
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
 from orchestrator.decide.reach import Reach
@@ -42,6 +43,8 @@ class Planner:
         self._groups = AddressGroups()
         self._sum = PlanSum()
         self._shares = Shares()
+        self._groundworks: dict[GroupId, Groundwork] = {}
+        self._lineups: dict[GroupId, Lineup] = {}
         self._spreads = False
         self._view = replace(view, shares=self._shares.shares)
 
@@ -65,11 +68,16 @@ class Planner:
         affected: set[GroupId] = set()
         for key in keys:
             affected.update(self._regroup(key))
+        for group in affected:
+            self._groundworks.pop(group, None)
+            self._lineups.pop(group, None)
         return self._replan(affected)
 
     def configuration_changed(self, config: Config) -> Outcome:
         """Plan everything again."""
         self.config = config
+        self._groundworks.clear()
+        self._lineups.clear()
         self._reach = Reach(config, self._view)
         self._spreads = any(
             advertisement.spread is Spread.EVEN
@@ -83,7 +91,11 @@ class Planner:
         before, self._view = self._view, replace(view, shares=self._shares.shares)
         if before.links != view.links:
             self._reach = Reach(self.config, self._view)
-        return self._replan(self._affected(before), self._shares.groups if before.alive != view.alive else frozenset())
+            self._lineups.clear()
+        for address in _differing(before.placements, view.placements):
+            if (group := self._groups.group_using(address)) is not None:
+                self._lineups.pop(group, None)
+        return self._replan(self._affected(before))
 
     def owner_between(self, address: IpAddress, rivals: frozenset[NodeName]) -> NodeName | None:
         """Return who of the rivals has the better right to an address, whoever is alive; None if it is nobody's.
@@ -92,12 +104,12 @@ class Planner:
         as long as another one is.
         """
         group = self._groups.group_using(address)
-        contest = None if group is None else self._contest(group, replace(self._view, alive=None))
-        return None if contest is None else contest.winner(contest.candidates & rivals or rivals, self._shares.homes)
+        contest = None if group is None else self._contest(group)
+        return None if contest is None else contest.winner(contest.candidates(None) & rivals or rivals, self._shares.homes)
 
     def diverging(self, groups: Iterable[GroupId]) -> int:
         """Compute these groups anew and return how many differ from what is kept; 0 is right."""
-        return sum(self._compute(group) != self._sum.groups.get(group) for group in groups)
+        return sum(self._compute_anew(group) != self._sum.groups.get(group) for group in groups)
 
     def _affected(self, before: NodeView) -> Iterable[GroupId]:
         now = self._view
@@ -119,12 +131,12 @@ class Planner:
     def _is_ours(self, service: Service) -> bool:
         return service.spec.type == "LoadBalancer" and has_our_class(service, self._view.load_balancer_class)
 
-    def _replan(self, groups: Iterable[GroupId], contested: frozenset[GroupId] = frozenset()) -> Outcome:
-        """Plan groups again, and those of the spread ones whose share is another now; of `contested` only these."""
+    def _replan(self, groups: Iterable[GroupId]) -> Outcome:
+        """Plan groups again, and others whose share is another now."""
         prefixes: set[Prefix] = set()
         addresses: set[IpAddress] = set()
         changed: dict[GroupId, tuple[GroupPlan, GroupPlan]] = {}
-        for group in sorted(self._shared(frozenset(groups), contested)):
+        for group in sorted(self._shared(frozenset(groups))):
             before = self._sum.groups.get(group)
             after = self._compute(group)
             if after == before:
@@ -135,20 +147,40 @@ class Planner:
             changed[group] = (before or GroupPlan(), after or GroupPlan())
         return Outcome(change=PlanChange(prefixes=frozenset(prefixes), addresses=frozenset(addresses)), groups=changed)
 
-    def _shared(self, groups: frozenset[GroupId], contested: frozenset[GroupId]) -> frozenset[GroupId]:
+    def _shared(self, groups: frozenset[GroupId]) -> frozenset[GroupId]:
         if not self._spreads and not self._shares.groups:
             return groups
-        return groups | self._shares.update({group: self._contest(group, self._view) for group in groups | contested})
+        return groups | self._shares.update({group: self._contest(group) for group in groups}, self._view.alive)
 
     def _compute(self, group: GroupId) -> GroupPlan | None:
-        services, endpoints = self._objects(group)
-        if not services:
-            return None
-        return plan_group(self.config, services, endpoints, self._view, self._reach)
+        groundwork = self._groundwork(group)
+        lineup = self._lineup(group)
+        return None if groundwork is None or lineup is None else plan_prepared(groundwork, lineup, self._view)
 
-    def _contest(self, group: GroupId, view: NodeView) -> Contest | None:
+    def _compute_anew(self, group: GroupId) -> GroupPlan | None:
+        """As `_compute`, with nothing remembered."""
         services, endpoints = self._objects(group)
-        return contest_of_group(self.config, services, endpoints, view, self._reach)
+        return plan_group(self.config, services, endpoints, self._view, self._reach) if services else None
+
+    def _contest(self, group: GroupId) -> Contest | None:
+        lineup = self._lineup(group)
+        return None if lineup is None else lineup.contest
+
+    def _lineup(self, group: GroupId) -> Lineup | None:
+        """Remembered until objects, links or placements change; None if the group is gone."""
+        found = self._lineups.get(group)
+        if found is None and (groundwork := self._groundwork(group)) is not None:
+            found = self._lineups[group] = line_up(groundwork.candidates, self._view, self._reach)
+        return found
+
+    def _groundwork(self, group: GroupId) -> Groundwork | None:
+        """Remembered until objects change; None if the group is gone."""
+        found = self._groundworks.get(group)
+        if found is None:
+            services, endpoints = self._objects(group)
+            if services:
+                found = self._groundworks[group] = prepare(self.config, services, endpoints, self._view)
+        return found
 
     def _objects(self, group: GroupId) -> tuple[list[Service], Mapping[ObjectKey, tuple[EndpointSlice, ...]]]:
         members = self._groups.members(group)

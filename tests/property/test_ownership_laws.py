@@ -6,7 +6,7 @@ Clusters of 3 to 200 nodes. The views of the nodes differ only in whose they are
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from random import Random
 
 from hypothesis import given, settings
@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from orchestrator.config.model import Config, Spread
 from orchestrator.decide.announcement import plan_group
 from orchestrator.decide.eligibility import NodeLink, NodeView, Placement
+from orchestrator.decide.matching import number_of
 from orchestrator.decide.node_plan import GroupPlan
 from orchestrator.decide.reach import Nodes
-from orchestrator.decide.spreading import Ranks, Stake, spread
+from orchestrator.decide.spreading import NO_STAKE, Balance, Stake, spread
 from orchestrator.net.addresses import IpAddress
 from orchestrator.resources.core import EndpointSlice, Service
 from orchestrator.resources.meta import ObjectKey
@@ -164,7 +165,7 @@ counts = st.integers(10, 400) | st.just(1000)
 @briefly
 @given(crowds, counts)
 def test_equal_choice_gives_equal_shares(nodes: Nodes, count: int) -> None:
-    owners = spread(stakes_of(count, nodes), Ranks()).owners
+    owners = spread(stakes_of(count, nodes)).owners
     assert loads(owners, nodes)[-1] - loads(owners, nodes)[0] <= 1
     assert len(owners) == count
 
@@ -175,8 +176,8 @@ def test_deaths_move_the_addresses_of_the_dead_and_keep_the_balance(
     nodes: Nodes, count: int, data: st.DataObject
 ) -> None:
     alive = nodes - data.draw(st.frozensets(st.sampled_from(sorted(nodes)), max_size=len(nodes) - 1))
-    before = spread(stakes_of(count, nodes), Ranks()).owners
-    after = spread(stakes_of(count, nodes, alive), Ranks()).owners
+    before = spread(stakes_of(count, nodes)).owners
+    after = spread(stakes_of(count, nodes, alive)).owners
     assert moved(before, after) == sum(node not in alive for node in before.values())
     assert loads(after, alive)[-1] - loads(after, alive)[0] <= 1
 
@@ -185,8 +186,8 @@ def test_deaths_move_the_addresses_of_the_dead_and_keep_the_balance(
 @given(crowds, counts)
 def test_new_node_moves_few_addresses(nodes: Nodes, count: int) -> None:
     """Its own share, and what the others exchange to stay even: the natural unevenness of the hash, at most."""
-    before = spread(stakes_of(count, nodes), Ranks()).owners
-    after = spread(stakes_of(count, nodes | {"newcomer"}), Ranks()).owners
+    before = spread(stakes_of(count, nodes)).owners
+    after = spread(stakes_of(count, nodes | {"newcomer"})).owners
     ideal = count / (len(nodes) + 1)
     unevenness = (count * len(nodes)) ** 0.5
     assert moved(before, after) <= ideal + unevenness + 2
@@ -195,18 +196,43 @@ def test_new_node_moves_few_addresses(nodes: Nodes, count: int) -> None:
 @briefly
 @given(crowds, counts)
 def test_new_address_moves_few_others(nodes: Nodes, count: int) -> None:
-    before, after = (spread(stakes_of(number, nodes), Ranks()).owners for number in (count, count + 1))
+    before, after = (spread(stakes_of(number, nodes)).owners for number in (count, count + 1))
     assert moved(before, after) <= 2 * len(nodes) ** 0.5 + len(nodes) / 4
 
 
 @briefly
 @given(crowds, counts, st.randoms(use_true_random=False))
-def test_order_and_memory_do_not_matter(nodes: Nodes, count: int, chance: Random) -> None:
-    stakes, ranks = stakes_of(count, nodes), Ranks()
-    spread(stakes_of(count + 3, nodes), ranks)
+def test_order_of_addresses_does_not_matter(nodes: Nodes, count: int, chance: Random) -> None:
+    stakes = stakes_of(count, nodes)
     shuffled = list(stakes.items())
     chance.shuffle(shuffled)
-    assert spread(stakes, Ranks()) == spread(dict(shuffled), ranks)
+    assert spread(stakes) == spread(dict(shuffled))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[dict[IpAddress, Stake]]:
+    """Changes of some addresses, one after the other. Those of both families have the same ranks."""
+    nodes = cluster(draw(st.integers(2, 6) | st.just(14)))
+    either = st.just(frozenset(nodes)) | st.frozensets(st.sampled_from(nodes), max_size=3)
+    stakes = st.builds(Stake, either, either) | st.just(NO_STAKE)
+    numbers = st.integers(1, 60)
+    addresses = numbers.map(lambda number: IPv4Address("10.0.0.0") + number) | numbers.map(
+        lambda number: IPv6Address(0x0A000000 + number)
+    )
+    return draw(st.lists(st.dictionaries(addresses, stakes, max_size=40), min_size=1, max_size=6))
+
+
+@some.patiently
+@given(histories())
+def test_shares_depend_on_no_history(history: list[dict[IpAddress, Stake]]) -> None:
+    balance, stakes = Balance(), dict[IpAddress, Stake]()
+    for changes in history:
+        before = dict(balance.owners)
+        moves = balance.change({number_of(address): stake for address, stake in changes.items()})
+        stakes |= changes
+        assert balance.spreading() == spread(stakes)
+        numbers = before.keys() | balance.owners.keys()
+        assert moves.owners == {number for number in numbers if before.get(number) != balance.owners.get(number)}
 
 
 @st.composite
@@ -219,7 +245,7 @@ def unequal(draw: st.DrawFn) -> dict[IpAddress, Stake]:
 @some.patiently
 @given(unequal())
 def test_no_chain_of_moves_could_relieve_a_node(stakes: dict[IpAddress, Stake]) -> None:
-    owners = spread(stakes, Ranks()).owners
+    owners = spread(stakes).owners
     counted = Counter(owners.values())
     for start in counted:
         reached, queue = {start}, [start]

@@ -35,7 +35,7 @@ def contest(*candidates: Candidate, **fields: Any) -> Contest | None:
 
 def winner(*candidates: Candidate, **fields: Any) -> str | None:
     held = contest(*candidates, **fields)
-    return None if held is None else held.winner(held.candidates, {})
+    return None if held is None else held.winner(held.candidates(fields.get("alive")), {})
 
 
 def test_nobody_enters_without_an_endpoint_that_serves() -> None:
@@ -120,7 +120,7 @@ def test_nodes_that_only_lack_the_subnet_are_named() -> None:
     leg = (NodeLink(interface="eth0", carrier=True, networks=(ip_network("10.0.0.0/24"),)),)
     held = contest(candidate("10.0.0.1", advertisements=(strict(*NODES),)), links={"node-c": leg})
     assert held is not None
-    assert held.everyone == held.candidates == {"node-c"}
+    assert held.everyone == held.able == {"node-c"}
     assert held.off_link == {"node-a", "node-b"}
 
 
@@ -135,15 +135,15 @@ def test_share_wins_among_the_contenders_and_the_hash_where_there_is_none() -> N
     even = candidate("10.0.0.1", advertisements=(l2("l", *NODES, spread=Spread.EVEN, preference={"node-a": 1}),))
     held = contest(even)
     assert held is not None
-    assert held.contenders(held.candidates) == {"node-a"}
-    assert held.winner(held.candidates, {ADDRESS: "node-c"}) == "node-a"
+    assert held.contenders(held.able) == {"node-a"}
+    assert held.winner(held.able, {ADDRESS: "node-c"}) == "node-a"
     level = contest(candidate("10.0.0.1", advertisements=(l2("l", *NODES, spread=Spread.EVEN),)))
     assert level is not None
-    assert level.winner(level.candidates, {ADDRESS: "node-c"}) == "node-c"
-    assert level.winner(level.candidates, {}) == "node-b"
+    assert level.winner(level.able, {ADDRESS: "node-c"}) == "node-c"
+    assert level.winner(level.able, {}) == "node-b"
 
 
 def test_share_means_nothing_without_a_domain() -> None:
     held = contest(candidate("10.0.0.1"))
     assert held is not None
-    assert held.winner(held.candidates, {ADDRESS: "node-c"}) == "node-b"
+    assert held.winner(held.able, {ADDRESS: "node-c"}) == "node-b"

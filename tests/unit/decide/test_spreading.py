@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from orchestrator.config.model import NodeName
+from orchestrator.decide.matching import number_of
 from orchestrator.decide.reach import Nodes
-from orchestrator.decide.spreading import Ranks, Stake, spread
+from orchestrator.decide.spreading import NO_STAKE, Balance, Moves, Stake, spread
 from orchestrator.net.addresses import IpAddress
 from tests.support.objects import ips
 
@@ -18,7 +19,7 @@ def among(count: int, home: Nodes, present: Nodes | None = None, first: int = 1)
 
 
 def owners(stakes: Mapping[IpAddress, Stake]) -> Mapping[IpAddress, NodeName]:
-    return spread(stakes, Ranks()).owners
+    return spread(stakes).owners
 
 
 def loads(found: Mapping[IpAddress, NodeName]) -> list[int]:
@@ -44,12 +45,12 @@ def test_death_moves_the_addresses_of_the_dead_only() -> None:
 
 
 def test_homes_do_not_depend_on_who_lives() -> None:
-    one, other = spread(among(9, THREE), Ranks()), spread(among(9, THREE, THREE - {"n2"}), Ranks())
+    one, other = spread(among(9, THREE)), spread(among(9, THREE, THREE - {"n2"}))
     assert one.homes == other.homes == one.owners
 
 
 def test_address_that_nobody_may_have_now_has_no_owner() -> None:
-    found = spread(among(3, THREE, frozenset()), Ranks())
+    found = spread(among(3, THREE, frozenset()))
     assert found.owners == {}
     assert len(found.homes) == 3
 
@@ -74,10 +75,22 @@ def test_impossible_balance_is_not_forced() -> None:
     assert loads(owners(stakes)) == [1, 5]
 
 
-def test_remembered_orders_change_nothing() -> None:
-    ranks = Ranks()
-    for count in (9, 40, 3, 9):
-        assert spread(among(count, THREE), ranks) == spread(among(count, THREE), Ranks())
+def test_what_was_there_before_changes_nothing() -> None:
+    balance = Balance()
+    for count, present in ((9, THREE), (40, THREE - {"n1"}), (3, THREE), (9, frozenset({"n3"}))):
+        wanted = {number_of(address): stake for address, stake in among(count, THREE, present).items()}
+        balance.change(dict.fromkeys(balance.homes, NO_STAKE) | wanted)
+        assert balance.spreading() == spread(among(count, THREE, present))
+
+
+def test_change_tells_what_moved() -> None:
+    balance = Balance()
+    wanted = {number_of(address): stake for address, stake in among(9, THREE).items()}
+    assert balance.change(wanted).homes == wanted.keys()
+    before = dict(balance.owners)
+    assert balance.change(wanted) == Moves(frozenset(), frozenset())
+    moves = balance.change(dict.fromkeys(wanted, Stake(THREE, THREE - {"n2"})))
+    assert moves == Moves(frozenset(), frozenset(number for number, node in before.items() if node == "n2"))
 
 
 def test_more_nodes_than_remembered_choices() -> None:
