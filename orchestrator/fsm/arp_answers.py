@@ -1,15 +1,14 @@
-"""Which ARP requests are answered, and with what: one dictionary lookup per frame.
+"""Which ARP requests are answered, and with what: one lookup in a set per frame.
 
-For each interface the reply to every address is computed beforehand except for the asker, who stands in the request:
+A reply is put together from what the interface always says and what stands in the request:
 
-    reply = asker's MAC | our MAC, ARP reply, our MAC, the address | asker's MAC and IP
-                          ^ the head: one per (interface, address)
+    reply = asker's MAC | our MAC, ARP reply, our MAC | the address | asker's MAC and IP
+                          ^ the head: one per interface
 
 The order of the checks is that of contract 4.5. As there, the sender's IP is not looked at: probes and other nodes'
 announcements of our addresses are answered too.
 """
 
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -24,12 +23,12 @@ _REPLY = Operation.REPLY.value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArpAnswers:
-    """What one interface answers; `heads` has the reply of each address that is `here`."""
+    """What one interface answers; `head` is the constant part of replies."""
 
     name: InterfaceName
     scope: Scope
     destinations: frozenset[bytes]
-    heads: Mapping[bytes, bytes]
+    head: bytes
 
     def answer(self, frame: bytes) -> bytes | DropReason:
         """Return the reply to a frame that the interface received, or why there is none; never raises.
@@ -43,10 +42,10 @@ class ArpAnswers:
             return DropReason.ARP_REPLY
         if frame[arp.DESTINATION] not in self.destinations:
             return DropReason.ETHERNET_DESTINATION
-        head = self.heads.get(frame[arp.TARGET_ADDRESS])
-        if head is None:
-            return not_announced(frame[arp.TARGET_ADDRESS], self.scope)
-        return frame[arp.SENDER_MAC] + head + frame[arp.SENDER]
+        address = frame[arp.TARGET_ADDRESS]
+        if address not in self.scope.here:
+            return not_announced(address, self.scope)
+        return frame[arp.SENDER_MAC] + self.head + address + frame[arp.SENDER]
 
     def subject(self, frame: bytes) -> bytes:
         return frame[arp.TARGET_ADDRESS]
@@ -62,10 +61,9 @@ class ArpAnswers:
 
 def arp_answers(around: Scope, name: InterfaceName, mac: MacAddress) -> ArpAnswers:
     """Return what the interface answers for IPv4 addresses."""
-    head = b"".join((mac.octets, arp.FRAME_KIND, _REPLY, mac.octets))
     return ArpAnswers(
         name=name,
         scope=around,
         destinations=frozenset((BROADCAST.octets, mac.octets)),
-        heads={address: head + address for address in around.here},
+        head=b"".join((mac.octets, arp.FRAME_KIND, _REPLY, mac.octets)),
     )

@@ -15,13 +15,12 @@ Work is bounded: so many asks and announcements per wake-up, so many wake-ups pe
 
 import re
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm.contests import Contests, Speaker
 from orchestrator.fsm.inquiry import Inquiry
 from orchestrator.fsm.membership import Role
-from orchestrator.fsm.orders import Ordered
 from orchestrator.fsm.pacing import Agenda
 from orchestrator.fsm.phases import (
     ANSWERING,
@@ -33,8 +32,8 @@ from orchestrator.fsm.phases import (
     effective_mode,
     ordered_phase,
 )
-from orchestrator.fsm.responder import Claim, WireOrders
-from orchestrator.fsm.responder_api import Claimed, Mode, Probed, Released, Silent
+from orchestrator.fsm.responder import Claim, Interfaces, WireOrders
+from orchestrator.fsm.responder_api import Claimed, Entry, Mode, Probed, Released, Silent
 from orchestrator.net.link import MacAddress
 
 HANDOVER_S = 1.0
@@ -51,7 +50,7 @@ Message = Claimed | Probed | Released | Silent
 class _Holding:
     """`claim` is the one that led to the phase; while ANSWERED, the last of a node of ours, heard at `claimed_at`."""
 
-    ordered: Ordered
+    entry: Entry
     mode: Mode | None = None
     phase: Phase = Phase.RESTING
     since: float
@@ -64,7 +63,7 @@ class Actions:
     """What is to be done now. `released` are no longer answered; `changed`: more than that has changed on the wire."""
 
     messages: tuple[Message, ...] = ()
-    asks: tuple[Layer2Address, ...] = ()
+    asks: tuple[bytes, ...] = ()
     announcements: tuple[bytes, ...] = ()
     released: frozenset[bytes] = frozenset()
     changed: bool = False
@@ -85,13 +84,14 @@ class Holdings:
         self._released: set[bytes] = set()
         self._changed = False
 
-    def order(self, entries: Mapping[bytes, Ordered], nodes: Mapping[MacAddress, str], role: Role, now: float) -> None:
+    def order(self, entries: Mapping[bytes, Entry], nodes: Mapping[MacAddress, str], role: Role, now: float) -> None:
         """Follow the whole table in this role; what is so already is left alone. `nodes` are the peers' MACs."""
         self._nodes = nodes
         for address in self._holdings.keys() - entries.keys():
             self._drop(address)
-        for address, ordered in entries.items():
-            self._order(address, ordered, effective_mode(ordered.mode, role), now)
+        modes = {mode: effective_mode(mode, role) for mode in Mode}
+        for address, entry in entries.items():
+            self._order(address, entry, modes[entry.mode], now)
 
         self._inquiry.resume(now)
 
@@ -147,9 +147,9 @@ class Holdings:
         """Return what the wire is to do about all addresses, on interfaces whose names do not match."""
         holdings = self._holdings.items()
         return WireOrders(
-            answered=tuple(holding.ordered.place for _, holding in holdings if holding.phase in ANSWERING),
+            answered=self._places(ANSWERING),
             quiet=frozenset(address for address, holding in holdings if holding.phase is Phase.RELEASING),
-            watched=tuple(holding.ordered.place for _, holding in holdings if holding.phase in LISTENING),
+            watched=self._places(LISTENING),
             excluded=excluded,
         )
 
@@ -161,25 +161,32 @@ class Holdings:
         """Return, once per order that names one, the node that had this address before; empty if there is none."""
         return self._predecessors.pop(address, "")
 
-    def _order(self, address: bytes, ordered: Ordered, mode: Mode | None, now: float) -> None:
+    def _places(self, phases: AbstractSet[Phase]) -> Mapping[bytes, Interfaces]:
+        return {
+            address: holding.entry.interfaces for address, holding in self._holdings.items() if holding.phase in phases
+        }
+
+    def _order(self, address: bytes, entry: Entry, mode: Mode | None, now: float) -> None:
         holding = self._holdings.get(address)
         if holding is None:
-            holding = self._add(address, ordered, now)
-        if holding.ordered is ordered and holding.mode is mode:
+            holding = self._add(address, entry, now)
+        before, holding.entry = holding.entry, entry
+        if before == entry and holding.mode is mode:
             return
-        if ordered.previous != holding.ordered.previous:
-            self._predecessors[address] = ordered.previous
-        self._changed |= holding.ordered.place != ordered.place
-        is_news, holding.ordered, holding.mode = holding.mode is not mode, ordered, mode
+        if entry.previous != before.previous:
+            self._predecessors[address] = entry.previous
+        self._changed |= entry.interfaces != before.interfaces
+        is_news, holding.mode = holding.mode is not mode, mode
         phase = ordered_phase(mode, holding.phase)
         if phase is not holding.phase:
             self._obey(address, holding, phase, now)
         elif is_news:
             self._tell(address)
 
-    def _add(self, address: bytes, ordered: Ordered, now: float) -> _Holding:
-        holding = self._holdings[address] = _Holding(ordered=ordered, since=now)
-        self._predecessors[address] = ordered.previous
+    def _add(self, address: bytes, entry: Entry, now: float) -> _Holding:
+        holding = self._holdings[address] = _Holding(entry=entry, since=now)
+        if entry.previous:
+            self._predecessors[address] = entry.previous
         return holding
 
     def _obey(self, address: bytes, holding: _Holding, phase: Phase, now: float) -> None:
@@ -190,21 +197,20 @@ class Holdings:
             self._enter(address, phase, now)
 
     def _drop(self, address: bytes) -> None:
-        self._stop(address)
+        self._inquiry.end(address)
+        self._announcements.cancel(address)
         self._predecessors.pop(address, None)
         del self._holdings[address]
         self._changed = True
 
-    def _stop(self, address: bytes) -> None:
-        self._inquiry.end(address)
-        self._announcements.cancel(address)
-
     def _enter(self, address: bytes, phase: Phase, now: float, claim: Claim | None = None) -> None:
         holding = self._holdings[address]
         before, holding.phase, holding.since, holding.claim = holding.phase, phase, now, claim
-        self._stop(address)
+        self._announcements.cancel(address)
         if phase in RHYTHMS:
             self._inquiry.begin(address, RHYTHMS[phase], now)
+        else:
+            self._inquiry.end(address)
         if before is Phase.RELEASING and phase is Phase.RELEASED:
             self._released.add(address)
         else:
@@ -214,7 +220,7 @@ class Holdings:
     def _tell(self, address: bytes) -> None:
         """Leave the message about the outcome of an order, if this phase is one."""
         holding = self._holdings[address]
-        text = str(holding.ordered.place.address)
+        text = holding.entry.address
         mac, interface = (str(holding.claim.mac), holding.claim.interface) if holding.claim else ("", "")
         match holding.mode, holding.phase:
             case Mode.PROBE, Phase.ANSWERED:
@@ -249,13 +255,13 @@ class Holdings:
 
     def _contest(self, claim: Claim, holding: _Holding, node: str, speaker: Speaker, now: float) -> None:
         """Report and defend an address of ours."""
-        if node == (holding.ordered.previous or node) and node and now - holding.since < HANDOVER_S:
+        if node == (holding.entry.previous or node) and node and now - holding.since < HANDOVER_S:
             return
         if node:
             holding.claim, holding.claimed_at = claim, now
         if self._contests.is_reported(claim, now):
-            text = str(holding.ordered.place.address)
-            self._messages.append(Claimed(address=text, interface=claim.interface, mac=str(claim.mac), node=node))
+            mac, interface = str(claim.mac), claim.interface
+            self._messages.append(Claimed(address=holding.entry.address, interface=interface, mac=mac, node=node))
         if self._contests.is_answered(claim, node, speaker, now):
             self._announcements.plan(claim.address, now)
 
@@ -266,12 +272,12 @@ class Holdings:
             holding.claim = claim
             self._tell(claim.address)
 
-    def _due(self, now: float) -> tuple[tuple[Layer2Address, ...], tuple[bytes, ...]]:
+    def _due(self, now: float) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         """Return what is to be asked for and announced, as far as this wake-up may."""
         if now < self._awake_at:
             return (), ()
-        asked = self._inquiry.asks_due(now, ASKS_PER_WAKE_UP)
+        asks = tuple(self._inquiry.asks_due(now, ASKS_PER_WAKE_UP))
         announcements = tuple(self._announcements.due(now, ANNOUNCEMENTS_PER_WAKE_UP))
-        if asked or announcements:
+        if asks or announcements:
             self._awake_at = now + WAKE_UP_INTERVAL_S
-        return tuple(self._holdings[address].ordered.place for address in asked), announcements
+        return asks, announcements

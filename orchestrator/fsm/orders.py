@@ -3,15 +3,13 @@
 import base64
 import binascii
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
 from orchestrator.fsm.liveness import Timing
-from orchestrator.fsm.responder_api import Entry, Mode, PeerNode, Table
+from orchestrator.fsm.responder_api import Entry, PeerNode, Table
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.net.link import MacAddress
 
@@ -31,42 +29,38 @@ class MeshOrders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ordered:
-    """An address of the table: where it is answered for, how, and the node that had it before, empty if none."""
-
-    place: Layer2Address
-    mode: Mode = Mode.ANSWER
-    previous: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """All that the responder shall do. `entries` has each address by its octets, `parsed` by what the table says.
+    """All that the responder shall do. `entries` are those of the table, by the octets of their address.
 
     `nodes` are the MACs of the peers. `interfaces` are those that announcements are for; None means any.
     """
 
     number: int
-    entries: Mapping[bytes, Ordered]
-    parsed: Mapping[Entry, Ordered]
+    entries: Mapping[bytes, Entry]
     excluded: re.Pattern[str] | None
     interfaces: tuple[str, ...] | None = None
     nodes: Mapping[MacAddress, str] = field(default_factory=dict)
     mesh: MeshOrders
 
 
-def parse_table(table: Table, node: str, known: Mapping[Entry, Ordered]) -> Orders:
+def parse_addresses(entries: Iterable[Entry], known: Mapping[Entry, bytes]) -> dict[Entry, bytes]:
+    """Return the octets of each entry's address. Raises InvalidConfig.
+
+    `known` are those that need not be parsed: of 5000 entries mostly one has changed.
+    """
+    return {entry: known.get(entry) or parse_address(entry.address).packed for entry in entries}
+
+
+def parse_table(table: Table, node: str, known: Mapping[Entry, bytes]) -> Orders:
     """Return the orders in a table for `node`. Raises InvalidConfig, naming the value that is wrong.
 
-    `known` is what was parsed last: of 5000 entries mostly one has changed, and ARP waits meanwhile.
+    `known` are addresses that are parsed already.
     """
     if table.node != node:
         raise InvalidConfig(f'the table is for node "{table.node}", this is "{node}"')
-    parsed = {entry: known.get(entry) or _parse_entry(entry) for entry in table.entries}
     return Orders(
         number=table.number,
-        entries=_by_address(parsed.values()),
-        parsed=parsed,
+        entries=_by_address(table.entries, known),
         excluded=_exclusion(DEFAULT_EXCLUSIONS if table.exclude is None else table.exclude),
         interfaces=table.interfaces,
         nodes={MacAddress.parse(mac): peer.node for peer in table.peers for mac in peer.macs},
@@ -74,17 +68,12 @@ def parse_table(table: Table, node: str, known: Mapping[Entry, Ordered]) -> Orde
     )
 
 
-def _parse_entry(entry: Entry) -> Ordered:
-    place = Layer2Address(address=parse_address(entry.address), interfaces=entry.interfaces)
-    return Ordered(place=place, mode=entry.mode, previous=entry.previous)
-
-
-def _by_address(parsed: Collection[Ordered]) -> Mapping[bytes, Ordered]:
-    entries = {ordered.place.address.packed: ordered for ordered in parsed}
-    if len(entries) < len(parsed):
-        twice, _ = Counter(ordered.place.address for ordered in parsed).most_common(1)[0]
-        raise InvalidConfig(f"{twice} has two entries")
-    return entries
+def _by_address(entries: Iterable[Entry], known: Mapping[Entry, bytes]) -> Mapping[bytes, Entry]:
+    by_address: dict[bytes, Entry] = {}
+    for entry, address in parse_addresses(entries, known).items():
+        if by_address.setdefault(address, entry) is not entry:
+            raise InvalidConfig(f"{entry.address} has two entries")
+    return by_address
 
 
 def _mesh(table: Table) -> MeshOrders:

@@ -5,18 +5,20 @@ octets (`.packed`), 4 or 16 of them.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
-from orchestrator.decide.node_plan import Layer2Address
-from orchestrator.net.addresses import IpFamily, family_of
+from orchestrator.net.addresses import IpFamily
 from orchestrator.net.link import InterfaceName, MacAddress
 
 GROUP_BIT = 0x01
 """First octet of a multicast or broadcast MAC (IEEE 802 §8.2)."""
+
+Interfaces = tuple[InterfaceName, ...] | None
+"""The names of an address' interfaces; None means every eligible one."""
 
 
 class DropReason(Enum):
@@ -40,21 +42,21 @@ class WireOrders:
     told all the same. `excluded` are names of interfaces that do nothing.
     """
 
-    answered: tuple[Layer2Address, ...] = ()
+    answered: Mapping[bytes, Interfaces] = field(default_factory=dict)
     quiet: frozenset[bytes] = frozenset()
-    watched: tuple[Layer2Address, ...] = ()
+    watched: Mapping[bytes, Interfaces] = field(default_factory=dict)
     excluded: re.Pattern[str] | None = None
 
     @property
     def announced(self) -> frozenset[bytes]:
-        return frozenset(entry.address.packed for entry in self.answered) - self.quiet
+        return frozenset(self.answered.keys() - self.quiet)
 
     def without(self, addresses: AbstractSet[bytes]) -> "WireOrders":
         """Return the orders that do not speak of `addresses`."""
         return replace(
             self,
-            answered=tuple(entry for entry in self.answered if entry.address.packed not in addresses),
-            watched=tuple(entry for entry in self.watched if entry.address.packed not in addresses),
+            answered={address: where for address, where in self.answered.items() if address not in addresses},
+            watched={address: where for address, where in self.watched.items() if address not in addresses},
             quiet=self.quiet - addresses,
         )
 
@@ -71,21 +73,23 @@ class Scope:
     heard: frozenset[bytes] = frozenset()
 
 
-def serves(entry: Layer2Address, name: InterfaceName) -> bool:
-    """Return whether an interface is one of the entry's."""
-    return entry.interfaces is None or name in entry.interfaces
+def family_of(address: bytes) -> IpFamily:
+    return IpFamily.IPV4 if len(address) == 4 else IpFamily.IPV6
 
 
 def scope(orders: WireOrders, name: InterfaceName, family: IpFamily) -> Scope:
     """Return the part of the orders that concerns an interface."""
-    answered = [entry for entry in orders.answered if family_of(entry.address) is family]
-    here = _packed(entry for entry in answered if serves(entry, name))
-    watched = _packed(entry for entry in orders.watched if family_of(entry.address) is family and serves(entry, name))
-    return Scope(here=here, elsewhere=_packed(answered) - here, heard=here | watched if watched else here)
+    length = family.bits // 8
+    here = _on(orders.answered, name, length)
+    watched = _on(orders.watched, name, length)
+    elsewhere = frozenset(address for address in orders.answered if len(address) == length and address not in here)
+    return Scope(here=here, elsewhere=elsewhere, heard=here | watched if watched else here)
 
 
-def _packed(entries: Iterable[Layer2Address]) -> frozenset[bytes]:
-    return frozenset(entry.address.packed for entry in entries)
+def _on(places: Mapping[bytes, Interfaces], name: InterfaceName, length: int) -> frozenset[bytes]:
+    return frozenset(
+        address for address, where in places.items() if len(address) == length and (where is None or name in where)
+    )
 
 
 def not_announced(address: bytes, around: Scope) -> DropReason:

@@ -4,17 +4,16 @@ A port does what it is told at once and plans nothing; when to announce, and how
 """
 
 from collections.abc import Set as AbstractSet
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
 from orchestrator.apply.frames import FrameSocket
 from orchestrator.apply.groups import Memberships
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm.arp_answers import arp_answers
 from orchestrator.fsm.gratuitous import announcements, poke
 from orchestrator.fsm.interfaces import Gateway, Link, link_local
 from orchestrator.fsm.ndp_answers import ndp_answers
-from orchestrator.fsm.responder import Answers, Claim, DropReason, WireOrders, scope, serves
+from orchestrator.fsm.responder import Answers, Claim, DropReason, WireOrders, family_of, scope
 from orchestrator.fsm.tally import Tally
 from orchestrator.net.addresses import IpFamily
 from orchestrator.net.link import MacAddress
@@ -128,19 +127,19 @@ class Port:
         if channel is not None and frame is not None and channel.send(frame):
             self._tally.gratuitous[address] += 1
 
-    def ask(self, entry: Layer2Address) -> bool:
+    def ask(self, address: bytes) -> bool:
         """Ask whether anybody has the address, without saying that we want it (RFC 5227 §2.1.1, RFC 4862 §5.4.2).
 
         Return whether the question went out: without carrier the kernel takes frames and forgets them.
         """
-        channel = self._channel_of(entry.address.packed)
-        if channel is None or not self.link.carrier or not serves(entry, self.link.name):
+        channel = self._channel_of(address)
+        if channel is None or not self.link.carrier or address not in channel.answers.scope.heard:
             return False
-        match entry.address:
-            case IPv4Address() as address:
-                return channel.send(arp.probe(self.mac, address))
-            case IPv6Address() as address:
-                return channel.send(ndp.probe(self.mac, address))
+        match ip_address(address):
+            case IPv4Address() as asked:
+                return channel.send(arp.probe(self.mac, asked))
+            case IPv6Address() as asked:
+                return channel.send(ndp.probe(self.mac, asked))
 
     def close(self) -> None:
         for family in tuple(self.channels):
@@ -148,7 +147,7 @@ class Port:
         self.memberships.close()
 
     def _channel_of(self, address: bytes) -> Channel | None:
-        return self.channels.get(IpFamily.IPV4 if len(address) == 4 else IpFamily.IPV6)
+        return self.channels.get(family_of(address))
 
     def _answers(self, family: IpFamily, orders: WireOrders) -> Answers:
         around = scope(orders, self.link.name, family)

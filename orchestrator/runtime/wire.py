@@ -16,7 +16,6 @@ import structlog
 
 from orchestrator.apply.gateways import gateways
 from orchestrator.apply.links import Links
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm.gratuitous import Place, Schedule
 from orchestrator.fsm.interfaces import (
     DEFAULT_EXCLUSIONS,
@@ -112,9 +111,9 @@ class Wire:
             for address in sorted(wanted & port.addresses):
                 port.announce(address)
 
-    def ask(self, entries: Iterable[Layer2Address]) -> tuple[bytes, ...]:
-        """Ask on the interfaces of each entry who has it. Return those for which no interface can."""
-        return tuple(entry.address.packed for entry in entries if not self._ask(entry))
+    def ask(self, addresses: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Ask who has these, each on its interfaces. Return those for which none can."""
+        return tuple(address for address in addresses if not self._ask(address))
 
     def has_carrier(self, interfaces: tuple[str, ...] | None) -> bool:
         """Return whether one of these interfaces (None: any) is eligible and has carrier."""
@@ -139,8 +138,9 @@ class Wire:
     def closing(self, channel: Channel) -> None:
         self._loop.remove_reader(channel.socket)
 
-    def _ask(self, entry: Layer2Address) -> bool:
-        return any([port.ask(entry) for port in self._ports.values()])
+    def _ask(self, address: bytes) -> bool:
+        asked = [port.ask(address) for port in self._ports.values()]
+        return any(asked)
 
     # --- links --------------------------------------------------------------------------------------------------------
 

@@ -1,16 +1,16 @@
 """The wire by itself, in a namespace: what others claim, what it asks, and what it does after it has slept."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 import pytest
 
 from orchestrator.apply.links import watch_links
-from orchestrator.decide.node_plan import Layer2Address
-from orchestrator.fsm.responder import Claim, DropReason, WireOrders
+from orchestrator.fsm.responder import Claim, DropReason, Interfaces, WireOrders
 from orchestrator.fsm.tally import Tally
 from orchestrator.lab.namespaces import Namespace
+from orchestrator.net.addresses import IpAddress
 from orchestrator.runtime.wire import ANNOUNCEMENTS_PER_WAKE_UP, Wire
 from tests.support.neighbors import lan, mac_of, ndisc
 from tests.support.responders import answers, eventually
@@ -52,8 +52,8 @@ def run_in(namespace: Namespace, act: Callable[[Bench], Awaitable[None]]) -> Non
     namespace.inside(lambda: asyncio.run(main()))
 
 
-def entries(*addresses: object) -> tuple[Layer2Address, ...]:
-    return tuple(Layer2Address(address=ip_address(str(address))) for address in addresses)
+def entries(*addresses: IpAddress) -> Mapping[bytes, Interfaces]:
+    return {address.packed: None for address in addresses}
 
 
 def test_asked_owner_of_a_watched_address_claims_it(lan: tuple[Namespace, Namespace]) -> None:

@@ -3,13 +3,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm.contests import Speaker
 from orchestrator.fsm.holdings import ASKS_PER_WAKE_UP, Actions, Holdings, Message
 from orchestrator.fsm.membership import Role
-from orchestrator.fsm.orders import Ordered
 from orchestrator.fsm.responder import Claim, WireOrders
-from orchestrator.fsm.responder_api import Claimed, Mode, Probed, Released, Silent
+from orchestrator.fsm.responder_api import Claimed, Entry, Mode, Probed, Released, Silent
 from orchestrator.net.link import MacAddress
 
 TEXT = "192.0.2.10"
@@ -20,8 +18,8 @@ PEER = MacAddress.parse("02:00:00:00:00:0b")
 NODES = {PEER: "b"}
 
 
-def ordered(mode: Mode, text: str = TEXT, previous: str = "") -> Ordered:
-    return Ordered(place=Layer2Address(address=ip_address(text)), mode=mode, previous=previous)
+def ordered(mode: Mode, text: str = TEXT, previous: str = "") -> Entry:
+    return Entry(text, None, mode, previous)
 
 
 @dataclass
@@ -34,8 +32,8 @@ class Simulation:
     announced_at: list[float] = field(default_factory=list)
     told: list[tuple[float, Message]] = field(default_factory=list)
 
-    def order(self, *entries: Ordered, role: Role = Role.ACTIVE) -> Actions:
-        by_address = {each.place.address.packed: each for each in entries}
+    def order(self, *entries: Entry, role: Role = Role.ACTIVE) -> Actions:
+        by_address = {ip_address(each.address).packed: each for each in entries}
         self.holdings.order(by_address, NODES, role, self.now)
         return self.act()
 
@@ -83,7 +81,7 @@ def simulation() -> Simulation:
 def test_ordered_address_is_answered_at_once(simulation: Simulation) -> None:
     actions = simulation.mode(Mode.ANSWER)
     assert actions.changed
-    assert simulation.wire == WireOrders(answered=(Layer2Address(address=ip_address(TEXT)),))
+    assert simulation.wire == WireOrders(answered={A: None})
     assert simulation.messages == []
     assert simulation.holdings.next_at() is None
 
@@ -96,9 +94,8 @@ def test_unchanged_table_changes_nothing(simulation: Simulation) -> None:
 
 def test_changed_interfaces_change_the_wire(simulation: Simulation) -> None:
     simulation.mode(Mode.ANSWER)
-    place = Layer2Address(address=ip_address(TEXT), interfaces=("eth1",))
-    assert simulation.order(Ordered(place=place)).changed
-    assert simulation.wire.answered == (place,)
+    assert simulation.order(Entry(TEXT, ("eth1",))).changed
+    assert simulation.wire.answered == {A: ("eth1",)}
 
 
 def test_address_that_left_the_table_is_forgotten(simulation: Simulation) -> None:

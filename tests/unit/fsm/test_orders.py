@@ -4,11 +4,10 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, exclusion
 from orchestrator.fsm.liveness import Timing
-from orchestrator.fsm.orders import MeshOrders, Ordered, Orders, parse_table
+from orchestrator.fsm.orders import MeshOrders, Orders, parse_addresses, parse_table
 from orchestrator.fsm.responder_api import Entry, Mode, PeerNode, Table
 from orchestrator.net.link import MacAddress
 from orchestrator.resources.secret_text import SecretText
@@ -26,16 +25,14 @@ TABLE = Table(
     unready=("c",),
     interfaces=("eth0", "eth1"),
 )
-FIRST = Ordered(place=Layer2Address(address=ip_address("192.0.2.10"), interfaces=("eth0",)), mode=Mode.PROBE)
-SECOND = Ordered(place=Layer2Address(address=ip_address("2001:db8::10")), mode=Mode.ANSWER, previous="c")
+OCTETS = tuple(ip_address(entry.address).packed for entry in TABLE.entries)
 
 
 def test_table_is_parsed() -> None:
     orders = parse_table(TABLE, "a", {})
     assert orders == Orders(
         number=5,
-        entries={b"\xc0\x00\x02\x0a": FIRST, ip_address("2001:db8::10").packed: SECOND},
-        parsed=dict(zip(TABLE.entries, (FIRST, SECOND), strict=True)),
+        entries=dict(zip(OCTETS, TABLE.entries, strict=True)),
         excluded=exclusion(DEFAULT_EXCLUSIONS),
         interfaces=("eth0", "eth1"),
         nodes={MacAddress.parse(mac): "b" for mac in TABLE.peers[0].macs},
@@ -49,12 +46,12 @@ def test_table_is_parsed() -> None:
     )
 
 
-def test_known_entries_are_kept_as_they_are() -> None:
-    known = parse_table(TABLE, "a", {}).parsed
-    longer = msgspec.structs.replace(TABLE, entries=(*TABLE.entries, Entry("192.0.2.11")))
-    parsed = parse_table(longer, "a", known).parsed
+def test_known_addresses_are_taken_as_they_are() -> None:
+    known = dict(zip(TABLE.entries, OCTETS, strict=True))
+    parsed = parse_addresses((*TABLE.entries, Entry("192.0.2.11")), known)
     assert all(parsed[entry] is known[entry] for entry in TABLE.entries)
     assert len(parsed) == 3
+    assert list(parse_table(TABLE, "a", known).entries) == list(OCTETS)
 
 
 def test_empty_list_excludes_nothing() -> None:

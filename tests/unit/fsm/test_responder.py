@@ -2,20 +2,15 @@ from ipaddress import ip_address
 
 import pytest
 
-from orchestrator.decide.node_plan import Layer2Address
 from orchestrator.fsm.responder import DropReason, Scope, WireOrders, not_announced, scope
 from orchestrator.net.addresses import IpFamily
 
 V4, V6 = ip_address("192.0.2.10"), ip_address("2001:db8::10")
-ELSEWHERE, WATCHED = ip_address("192.0.2.11"), ip_address("192.0.2.12")
+ELSEWHERE, WATCHED, WATCHED_ELSEWHERE = (ip_address(f"192.0.2.{number}") for number in (11, 12, 13))
 ORDERS = WireOrders(
-    answered=(
-        Layer2Address(address=V4),
-        Layer2Address(address=V6, interfaces=("eth0",)),
-        Layer2Address(address=ELSEWHERE, interfaces=("eth1",)),
-    ),
+    answered={V4.packed: None, V6.packed: ("eth0",), ELSEWHERE.packed: ("eth1",)},
     quiet=frozenset({V6.packed}),
-    watched=(Layer2Address(address=WATCHED), Layer2Address(address=ip_address("192.0.2.13"), interfaces=("eth1",))),
+    watched={WATCHED.packed: None, WATCHED_ELSEWHERE.packed: ("eth1",)},
 )
 
 
@@ -43,8 +38,8 @@ def test_quiet_addresses_are_not_announced() -> None:
 
 def test_orders_forget_what_is_taken_out() -> None:
     left = ORDERS.without({V6.packed, WATCHED.packed})
-    assert ([entry.address for entry in left.answered], left.quiet) == ([V4, ELSEWHERE], frozenset())
-    assert [str(entry.address) for entry in left.watched] == ["192.0.2.13"]
+    assert (left.answered, left.quiet) == ({V4.packed: None, ELSEWHERE.packed: ("eth1",)}, frozenset())
+    assert left.watched == {WATCHED_ELSEWHERE.packed: ("eth1",)}
 
 
 def test_reason_says_whether_another_interface_has_it() -> None:
