@@ -9,13 +9,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import failover, plan, replies, scale, wire
+from tests.bench import failover, layer2_plan, plan, replies, scale, wire
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_json
 from tests.bench.rows import Row, Scope
 
 BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
     "plan": plan.measure,
+    "layer2-plan": layer2_plan.measure,
     "replies": replies.measure,
     "failover": failover.measure,
     "wire": wire.measure,

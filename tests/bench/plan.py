@@ -74,7 +74,7 @@ def _converge_all(scope: Scope) -> Row:
         outcomes = {converge(service, ledger, Rules()).outcome for service in services}
         assert outcomes == {Outcome.ASSIGNED}
 
-    samples = [_cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(5))]
+    samples = [cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(5))]
     return row_of("10 000 Services converged from nothing, per 1000", samples, "ms", budget=PER_THOUSAND_BUDGET)
 
 
@@ -125,7 +125,7 @@ class _Node:
         )
 
     def toggle(self, number: int, *, ready: bool) -> None:
-        self.store.apply([Upserted(_endpoints(number, ready=ready))])
+        self.store.apply([Upserted(endpoints_of(number, NODE, ready=ready))])
 
 
 def _cluster() -> Iterator[KubeObject]:
@@ -136,18 +136,20 @@ def _cluster() -> Iterator[KubeObject]:
     yield objects.peer_object("second", "192.0.2.253")
     for number in range(SERVICES):
         policy = "Cluster" if number % 3 else "Local"
-        yield objects.service(_name(number), held=[str(FIRST + number)], external_traffic_policy=policy)
-        yield _endpoints(number, ready=True)
+        yield objects.service(name_of(number), held=[str(FIRST + number)], external_traffic_policy=policy)
+        yield endpoints_of(number, NODE, ready=True)
 
 
-def _name(number: int) -> str:
+def name_of(number: int) -> str:
+    """Return the name of a Service."""
     return f"many-{number:05}"
 
 
-def _endpoints(number: int, *, ready: bool) -> EndpointSlice:
+def endpoints_of(number: int, node: str, *, ready: bool) -> EndpointSlice:
+    """Return one endpoint of a Service, on a node."""
     return EndpointSlice(
-        metadata=objects.metadata(_name(number), "default", labels={LABEL_SERVICE_NAME: _name(number)}),
-        endpoints=(objects.endpoint(NODE, ready=ready),),
+        metadata=objects.metadata(name_of(number), "default", labels={LABEL_SERVICE_NAME: name_of(number)}),
+        endpoints=(objects.endpoint(node, ready=ready),),
     )
 
 
@@ -165,13 +167,13 @@ class _Round:
     """Everything once, on a fresh node: CPU milliseconds of each part."""
 
     def __init__(self, node: _Node) -> None:
-        self.first = _cpu_ms(node.plan)
-        self.again = _cpu_ms(node.plan)
+        self.first = cpu_ms(node.plan)
+        self.again = cpu_ms(node.plan)
         assert len(node.planner.plan.routes) == SERVICES
         self._wanted: frozenset[Line] = frozenset()
-        self.render = _cpu_ms(partial(self._render, node))
+        self.render = cpu_ms(partial(self._render, node))
         running = self._wanted - {min(self._wanted)}
-        self.compare = _cpu_ms(partial(difference, running, self._wanted, self._wanted))
+        self.compare = cpu_ms(partial(difference, running, self._wanted, self._wanted))
 
     def _render(self, node: _Node) -> None:
         """The lines belong to it: the daemons are compared by lines."""
@@ -201,7 +203,7 @@ def _plan_one(scope: Scope) -> Row:
     for turn in range(scope.times(CHANGED)):
         node.toggle(0, ready=bool(turn % 2))
         started = time.process_time()
-        change = node.planner.services_changed([objects.key(_name(0))]).change
+        change = node.planner.services_changed([objects.key(name_of(0))]).change
         assert len(change.prefixes) == 1
         after = node.renderer.update(document, {each: node.planner.plan.routes.get(each) for each in change.prefixes})
         blocks = after.changed_since(document)
@@ -213,7 +215,7 @@ def _plan_one(scope: Scope) -> Row:
     return row_of("one change at 10 000: plan + update + difference", samples, "ms", budget=CHANGE_BUDGET)
 
 
-def _cpu_ms(action: Callable[[], object]) -> float:
+def cpu_ms(action: Callable[[], object]) -> float:
     """Return the CPU time of this process during the action; what earlier ones left is collected before."""
     gc.collect()
     started = time.process_time()
