@@ -4,7 +4,7 @@ It joins what the store knows with `decide`: which groups are affected by a chan
 Offline commands and the speaker use the same planner, so `ferrule render` shows what a speaker would run.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.config.model import Config, NodeName, Spread
@@ -105,7 +105,9 @@ class Planner:
         """
         group = self._groups.group_using(address)
         contest = None if group is None else self._contest(group)
-        return None if contest is None else contest.winner(contest.candidates(None) & rivals or rivals, self._shares.homes)
+        return (
+            None if contest is None else contest.winner(contest.candidates(None) & rivals or rivals, self._shares.homes)
+        )
 
     def diverging(self, groups: Iterable[GroupId]) -> int:
         """Compute these groups anew and return how many differ from what is kept; 0 is right."""
@@ -113,14 +115,26 @@ class Planner:
 
     def _affected(self, before: NodeView) -> Iterable[GroupId]:
         now = self._view
-        if before.links != now.links or not _only_lost(before, now):
+        if before.links != now.links:
             return [group for group, plan in self._sum.groups.items() if _depends_on_view(plan)]
-        lost = frozenset() if before.alive is None or now.alive is None else before.alive - now.alive
-        affected = {group for group, plan in self._sum.groups.items() if lost and _is_owned_by(plan, lost, now.node)}
+        affected = set(self._moved(before)) if before.alive != now.alive else set[GroupId]()
         for address in _differing(before.placements, now.placements) | _differing(before.occupied, now.occupied):
             if (group := self._groups.group_using(address)) is not None:
                 affected.add(group)
         return affected
+
+    def _moved(self, before: NodeView) -> Iterator[GroupId]:
+        """The groups that somebody else may win now; a death is told from the plans, without a thought of elections."""
+        now = self._view
+        if before.alive is not None and now.alive is not None and now.alive <= before.alive:
+            lost = before.alive - now.alive
+            yield from (group for group, plan in self._sum.groups.items() if _is_owned_by(plan, lost, now.node))
+            return
+        for group, plan in self._sum.groups.items():
+            if (contest := self._contest(group)) is not None:
+                winner = contest.winner(contest.candidates(now.alive), now.shares)
+                if winner is None or winner != _known_owner(plan, now.node):
+                    yield group
 
     def _regroup(self, key: ObjectKey) -> tuple[GroupId, ...]:
         service = self._store.services.get(key)
@@ -201,18 +215,18 @@ def _depends_on_view(plan: GroupPlan) -> bool:
     return any(part.protocol is Protocol.LAYER2 for part in parts)
 
 
-def _only_lost(before: NodeView, now: NodeView) -> bool:
-    """Whether nobody came to life."""
-    if before.alive is None or now.alive is None:
-        return before.alive is now.alive
-    return now.alive <= before.alive
-
-
 def _is_owned_by(plan: GroupPlan, nodes: frozenset[NodeName], here: NodeName) -> bool:
     """Whether one of the nodes owns the group: the loss of anybody else moves nothing."""
     if plan.elsewhere:
         return plan.elsewhere[0].node in nodes
     return here in nodes and _depends_on_view(plan)
+
+
+def _known_owner(plan: GroupPlan, here: NodeName) -> NodeName | None:
+    """Who owns the group; None if nobody does, or if this node does and can answer nowhere."""
+    if plan.elsewhere:
+        return plan.elsewhere[0].node
+    return here if plan.layer2 or plan.withheld else None
 
 
 def _differing(before: Mapping[IpAddress, object], now: Mapping[IpAddress, object]) -> set[IpAddress]:
