@@ -11,6 +11,7 @@ the same, and it is where most clients are.
 import heapq
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
@@ -30,20 +31,25 @@ class Place(NamedTuple):
     address: bytes
 
 
-class _Due(NamedTuple):
-    """A planned announcement; in the heap it is out of date unless it is its place's current one."""
+@dataclass(slots=True, order=True)
+class _Batch:
+    """Places that are to be announced at one time, the next one last; out of date for those with a newer batch."""
 
     at: float
-    place: Place
-    burst_until: float
+    burst_until: float = field(compare=False)
+    places: list[Place] = field(compare=False)
 
 
 class Schedule:
-    """Which places are to be announced when. Times are monotonic seconds."""
+    """Which places are to be announced when. Times are monotonic seconds.
+
+    Thousands of places begin together and stay together but for the limit on each turn: a batch is less than one plan
+    for each of them.
+    """
 
     def __init__(self) -> None:
-        self._plans: dict[Place, _Due] = {}
-        self._heap: list[_Due] = []
+        self._plans: dict[Place, _Batch] = {}
+        self._heap: list[_Batch] = []
 
     @property
     def places(self) -> AbstractSet[Place]:
@@ -52,8 +58,7 @@ class Schedule:
 
     def start(self, places: Iterable[Place], now: float) -> None:
         """Begin the burst of each place, at once; a running one begins anew."""
-        for place in places:
-            self._plan(_Due(now, place, now + BURST_S))
+        self._plan(_Batch(now, now + BURST_S, list(places)[::-1]))
 
     def stop(self, places: Iterable[Place]) -> None:
         """Announce these no longer; unknown ones are fine."""
@@ -64,24 +69,35 @@ class Schedule:
         """Return at most `limit` places that are to be announced now, and plan their next time."""
         ready: list[Place] = []
         while len(ready) < limit and self._heap and self._heap[0].at <= now:
-            entry = heapq.heappop(self._heap)
-            if self._plans.get(entry.place) == entry:
-                ready.append(entry.place)
-                self._plan(_following(entry, now))
+            batch = self._heap[0]
+            taken = self._take(batch, limit - len(ready))
+            if not batch.places:
+                heapq.heappop(self._heap)
+            ready += taken
+            self._plan(_Batch(_following(batch, now), batch.burst_until, taken[::-1]))
         return tuple(ready)
 
     def next_at(self) -> float | None:
         """Return when `due` has something next; possibly earlier than that, if a place was stopped."""
         return self._heap[0].at if self._heap else None
 
-    def _plan(self, entry: _Due) -> None:
-        self._plans[entry.place] = entry
-        heapq.heappush(self._heap, entry)
+    def _take(self, batch: _Batch, limit: int) -> list[Place]:
+        taken: list[Place] = []
+        while batch.places and len(taken) < limit:
+            place = batch.places.pop()
+            if self._plans.get(place) is batch:
+                taken.append(place)
+        return taken
+
+    def _plan(self, batch: _Batch) -> None:
+        if batch.places:
+            self._plans.update(dict.fromkeys(batch.places, batch))
+            heapq.heappush(self._heap, batch)
 
 
-def _following(entry: _Due, now: float) -> _Due:
+def _following(batch: _Batch, now: float) -> float:
     again = now + BURST_INTERVAL_S
-    return entry._replace(at=again if again < entry.burst_until else now + REFRESH_INTERVAL_S)
+    return again if again < batch.burst_until else now + REFRESH_INTERVAL_S
 
 
 def announcements(mac: MacAddress, address: bytes, link_local: IPv6Address | None) -> tuple[bytes, ...]:

@@ -78,6 +78,15 @@ def test_limit_leaves_the_rest_due() -> None:
     assert (len(first), sorted(first + rest)) == (4, places)
 
 
+def test_part_of_a_batch_keeps_its_own_time() -> None:
+    schedule = Schedule()
+    schedule.start([ONE, TWO], 0.0)
+    assert schedule.due(0.0, 1) == (ONE,)
+    assert schedule.due(0.5, 1) == (TWO,)
+    schedule.start([ONE], 1.0)
+    assert times(schedule, until=3.0) == pytest.approx([1.0, 1.6, 2.1, 2.7])
+
+
 def test_empty_schedule_has_no_next_time() -> None:
     assert Schedule().next_at() is None
 
