@@ -18,6 +18,12 @@ DAEMON_LIMIT_S = 1.0
 RESPONDER_LIMIT_S = 2.0
 """It hands its addresses over first, which takes up to 1 s."""
 
+FRUGAL = ("/usr/bin/env", "MALLOC_ARENA_MAX=1", "MALLOC_MMAP_THRESHOLD_=65536", "MALLOC_TRIM_THRESHOLD_=65536")
+"""Begins the responder's command: the C library gives back what a large table took for a moment (mallopt(3)).
+
+Without these its thresholds grow with what is freed. 5000 addresses: 2 MiB less, and no growth from table to table.
+"""
+
 
 def recipe(settings: SupervisorSettings, installation: frr.Installation, program: Program) -> Recipe:
     return _responder(settings) if program == RESPONDER else _daemon(settings, installation, program)
@@ -26,15 +32,18 @@ def recipe(settings: SupervisorSettings, installation: frr.Installation, program
 def _responder(settings: SupervisorSettings) -> Recipe:
     """Its output needs no forwarding: it writes our log lines itself."""
     socket = settings.run.responder_socket
-    flags = ("--run", str(settings.run.path), "--node", settings.node, "--log-level", settings.log_level)
     return Recipe(
-        command=(sys.executable, "-m", "orchestrator", "respond", *flags),
+        command=(*responder_command(settings.run.path, settings.node), "--log-level", settings.log_level),
         output=Output.INHERITED,
         limit_s=RESPONDER_LIMIT_S,
         prepare=partial(socket.unlink, missing_ok=True),
         probe=partial(_exists, socket),
         clear=lambda _pid: socket.unlink(missing_ok=True),
     )
+
+
+def responder_command(run: Path, node: str) -> tuple[str, ...]:
+    return (*FRUGAL, sys.executable, "-m", "orchestrator", "respond", "--run", str(run), "--node", node)
 
 
 def _daemon(settings: SupervisorSettings, installation: frr.Installation, program: Program) -> Recipe:

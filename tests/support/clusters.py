@@ -4,14 +4,14 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from orchestrator.fsm.responder_api import Entry, Liveness, PeerNode, Table, TableApplied
 from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.net.link import MacAddress
-from orchestrator.packet import arp
+from orchestrator.packet import arp, ndp
 from tests.support.responders import KEY, Node, network, responder
 
 OURS = "192.0.2.10"
@@ -77,8 +77,8 @@ async def cluster(folder: Path, names: str) -> AsyncIterator[Cluster]:
 
 
 def announce(machine: Namespace, address: str, mac: str) -> None:
-    """Send one announcement (the request form) from a machine that says its MAC is this one."""
-    frame = arp.announcement_request(MacAddress.parse(mac), IPv4Address(address))
+    """Send one announcement (of ARP the request form) from a machine that says its MAC is this one."""
+    frame = _announcement(MacAddress.parse(mac), ip_address(address))
 
     def send() -> None:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
@@ -86,3 +86,11 @@ def announce(machine: Namespace, address: str, mac: str) -> None:
             wire.send(frame)
 
     machine.inside(send)
+
+
+def _announcement(mac: MacAddress, address: IPv4Address | IPv6Address) -> bytes:
+    match address:
+        case IPv4Address():
+            return arp.announcement_request(mac, address)
+        case IPv6Address():
+            return ndp.announcement(mac, IPv6Address("fe80::99"), address)

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from orchestrator.fsm.responder_api import Entry, PeerNode, Table
 from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.resources.secret_text import SecretText
+from orchestrator.runtime.recipes import responder_command
 
 DEADLINE_S = 20.0
 KEY = SecretText("c2l4dGVlbiBvY3RldHMhIQ==")
@@ -96,7 +96,7 @@ class Node:
 def start(namespace: Namespace, folder: Path, name: str, wrapper: Sequence[str] = ()) -> "subprocess.Popen[str]":
     with (folder / f"{name}.log").open("a") as output:
         return namespace.popen(
-            [*wrapper, sys.executable, "-m", "orchestrator", "respond", "--run", str(folder), "--node", name],
+            [*wrapper, *responder_command(folder, name)],
             stdout=output,
             stderr=output,
             cwd=Path(__file__).parents[2],
@@ -133,19 +133,19 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 
 def answers(asker: Namespace, address: str) -> bool:
-    """Whether anybody answers an ARP request for `address` within a few seconds."""
-    return _arping(asker, address, limit_s=5)
+    """Whether anybody answers an ARP request or a solicitation for `address` within a few seconds."""
+    return _is_answered(asker, address, limit_s=5)
 
 
 def is_silent(asker: Namespace, address: str) -> bool:
     """Whether nobody answers for a second."""
-    return not _arping(asker, address, limit_s=1)
+    return not _is_answered(asker, address, limit_s=1)
 
 
-def _arping(asker: Namespace, address: str, limit_s: int) -> bool:
-    done = asker.run(
-        ["arping", "-c", "1", "-w", str(limit_s), "-I", "eth0", address], check=False, timeout_s=DEADLINE_S
-    )
+def _is_answered(asker: Namespace, address: str, limit_s: int) -> bool:
+    arping = ["arping", "-c", "1", "-w", str(limit_s), "-I", "eth0", address]
+    ndisc = ["ndisc6", "-1", "-q", "-r", str(limit_s), "-w", "1000", address, "eth0"]
+    done = asker.run(ndisc if ":" in address else arping, check=False, timeout_s=DEADLINE_S)
     return done.returncode == 0
 
 
@@ -153,7 +153,8 @@ def send_datagram(sender: Namespace, address: str) -> None:
     """Send one UDP datagram, so that the kernel asks for the address."""
 
     def send() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as opened:
             opened.sendto(b"anybody?", (address, 9))
 
     sender.inside(send)
