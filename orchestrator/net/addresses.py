@@ -67,11 +67,14 @@ def parse_address(text: str) -> IpAddress:
 
 
 def covering_prefix(address: IpAddress, length: int) -> Prefix:
-    """Return the prefix of `length` bits that holds `address`."""
-    number = int(address)  # given an address object, the standard library would print and parse it
-    if address.version == 4:
-        return IPv4Network((number, length), strict=False)
-    return IPv6Network((number, length), strict=False)
+    """Return the prefix of `length` bits that holds `address`. Remembered as addresses are."""
+    return _covering_prefix(address.version, int(address), length)
+
+
+@lru_cache(maxsize=2**16)
+def _covering_prefix(version: int, number: int, length: int) -> Prefix:
+    """From the number: given an address object, the standard library would print and parse it."""
+    return (IPv4Network if version == 4 else IPv6Network)((number, length), strict=False)
 
 
 @total_ordering
