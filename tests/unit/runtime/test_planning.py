@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
+
+import pytest
 
 from orchestrator.config.model import Config, Spread
 from orchestrator.decide.eligibility import NodeLink, NodeView, Occupied, Placement
@@ -168,6 +171,24 @@ def test_lost_carrier_moves_the_addresses_away() -> None:
     dark = {"n1": (NodeLink(interface="eth0", carrier=False),)}
     node.planner.view_changed(replace(node.planner.view, links=dark))
     assert not node.planner.plan.layer2
+
+
+@pytest.mark.parametrize("spread", Spread)
+def test_what_is_remembered_makes_no_difference(spread: Spread) -> None:
+    node, chance = Node(), Random(8)
+    node.planner.configuration_changed(settled(spread=spread))
+    for _ in range(60):
+        placements = {parse_address("198.51.100.1"): Placement(to=chance.choice(["", "n1", "n2"]))}
+        links = {"n2": (NodeLink(interface="eth0", carrier=chance.random() < 0.5),)}
+        node.planner.view_changed(
+            replace(
+                node.planner.view,
+                alive=chance.choice([None, frozenset(), frozenset({"n2"}), NODES]),
+                links=chance.choice([{}, links]),
+                placements=chance.choice([{}, placements]),
+            )
+        )
+        assert node.planner.diverging(node.planner.group_plans) == 0
 
 
 def test_unchanged_view_changes_nothing() -> None:
