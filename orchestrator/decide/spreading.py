@@ -21,10 +21,10 @@ Measured on 2 cores, 64-bit Python 3.11 (each figure the mean of 3 to 5 nodes; t
   node added, per cent of N/(k+1)            107   103     118      243      136       309
   node dead or back, beyond its own          0     0       0        0        0         0
   other addresses moved by a new one         0.8   0.9     2.6      3.6      4.2       6.2
-  milliseconds, first / one change           1/0   18/12   32/7     63/7     700/96    2325/102
+  milliseconds, first / one change           1/.1  17/.2   20/.3    74/.4    604/1.1   2880/2.7
 
 MetalLB's hash moves 100 per cent and leaves its nodes uneven: 61 apart at 10000/3, 36 apart at 10000/200. With 3 random
-contenders of 200 nodes for each of 10 000 addresses a new address moves 17 others, and one change takes 1.5 s.
+contenders of 200 nodes for each of 10 000 addresses a new address moves 17 others, and one change takes 1.7 s.
 """
 
 from collections import Counter
