@@ -19,8 +19,8 @@ The map. Data flows one way:
         peers.py sessions.py passwords.py bfd.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py ledger.py allocation.py convergence.py
-        eligibility.py reach.py contest.py election.py spreading.py shares.py candidates.py groups.py
-        bgp.py layer2.py announcement.py node_plan.py plan_sum.py conditions.py failovers.py
+        eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
+        candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py conditions.py failovers.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands

@@ -11,7 +11,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 _NO_ROOM = (errno.ENOMEM, errno.ENOBUFS)
 
@@ -38,17 +38,17 @@ class Memberships:
         self._to_leave = sorted(self._holders.keys() - wanted)
 
     def proceed(self, limit: int) -> int:
-        """Join or leave at most `limit` groups and return how many; 0 when there is nothing to do. Raises OSError.
+        """Join or leave at most `limit` groups and return how many; 0 when there is nothing to do.
 
-        What could not be joined is forgotten until it is wanted anew.
+        Raises OSError for a group that cannot be joined, which is forgotten until it is wanted anew; the others wait.
         """
-        joining = self._to_join[:limit]
-        self._to_join = self._to_join[limit:]
-        leaving = self._to_leave[: limit - len(joining)]
-        self._to_leave = self._to_leave[len(leaving) :]
+        leaving = self._to_leave[:limit]
+        self._to_leave = self._to_leave[limit:]
         for group in leaving:
             self._leave(group)
+        joining = self._to_join[: limit - len(leaving)]
         for group in joining:
+            del self._to_join[0]
             self._join(group)
         return len(joining) + len(leaving)
 
@@ -64,9 +64,11 @@ class Memberships:
             if self._has_room(each, group):
                 self._holders[group] = each
                 return
-        opened = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with ExitStack() as undo:
+            opened = undo.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, self._request(group))
+            undo.pop_all()
         self._sockets.append(opened)
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, self._request(group))
         self._holders[group] = opened
 
     def _has_room(self, holder: socket.socket, group: bytes) -> bool:

@@ -118,7 +118,7 @@ def _verdict(answerers: Sequence[Answerer], expected: Expected, own: frozenset[M
         return Verdict.THIS_NODE if here else Verdict.NOBODY
     if len({each.node or str(each.mac) for each in answerers}) > 1:
         return Verdict.SEVERAL
-    if not expected.owners:
+    if not expected.owners and not expected.services:
         return Verdict.ONE
     return Verdict.EXPECTED if answerers[0].node in expected.owners else Verdict.ANOTHER
 
@@ -140,7 +140,7 @@ def describe(address: IpAddress, finding: Finding, expected: Expected) -> str:
         case Verdict.THIS_NODE:
             return f"this node should answer for {address} and does not hear itself; ask from another machine of the network"
         case Verdict.ANOTHER:
-            return f"{who} answers for {address}; {owners} should"
+            return f"{who} answers for {address}; {owners or 'nobody'} should"
         case Verdict.SEVERAL:
             return f"several answer for {address}: {'; '.join(_named(each) for each in finding.answerers)}" + (
                 f"; {owners} should" if owners else ""

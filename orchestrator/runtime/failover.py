@@ -5,7 +5,7 @@ Works on any Source and Sink. Nothing here decides who answers: the speakers do,
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.config.model import Config, NodeName
@@ -94,11 +94,12 @@ class Placements:
         if not (to or avoid):
             raise NotReady(f"nobody answers for {address} over layer 2 now; {self._answered()}")
         spec = FailoverSpec(address=str(address), to=to, avoid=avoid)
-        name = object_name(address)
-        await self._remove_others(address, name)
-        metadata = ObjectMeta(name=name, namespace=self._namespace)
+        metadata = ObjectMeta(name=object_name(address), namespace=self._namespace)
+        earlier = await self._ours(address)
         started = time.monotonic()
         await self._sink.write(Failover(metadata=metadata, spec=spec))
+        # Then, not before: without any, the addresses would go to the elected node in between.
+        await self._remove(name for name in earlier if name != metadata.name)
         took_s = await self._until_reached(address, spec, started, wait_s)
         known = self._circumstances(address)
         why = explanation(spec, known) if took_s is None else ""
@@ -106,10 +107,10 @@ class Placements:
 
     async def undo(self, address: IpAddress) -> tuple[str, ...]:
         """Remove the Failovers of an address and return their names. Raises InvalidConfig if there is none."""
-        names = self._names_of(address)
+        names = await self._ours(address)
         if not names:
             raise InvalidConfig(f"{address} was not moved; `ferrule failover` lists what was")
-        await self._remove_others(address, "")
+        await self._remove(names)
         return names
 
     # What is known ------------------------------------------------------------------------------------------------
@@ -171,16 +172,18 @@ class Placements:
             more = set[str]().union(*(each for each in sets if each & found)) - found
         return found
 
-    async def _remove_others(self, address: IpAddress, kept: str) -> None:
-        """Remove what moves an address, all or nothing. Raises InvalidConfig for an object that is not in the sink."""
+    async def _ours(self, address: IpAddress) -> tuple[str, ...]:
+        """Return the names of what moves an address. Raises InvalidConfig if one of them is not in the sink."""
         names = self._names_of(address)
         ours = await self._sink.names("Failover", self._namespace)
         for name in names:
             if name not in ours:
                 raise InvalidConfig(f"Failover {name} moves {address} and is kept among the manifests; edit it there")
+        return names
+
+    async def _remove(self, names: Iterable[str]) -> None:
         for name in names:
-            if name != kept:
-                await self._sink.delete(ObjectRef("Failover", self._namespace, name))
+            await self._sink.delete(ObjectRef("Failover", self._namespace, name))
 
     async def _until_reached(
         self, address: IpAddress, spec: FailoverSpec, started: float, wait_s: float

@@ -65,7 +65,8 @@ def test_question_comes_from_an_address_that_the_interface_has() -> None:
     [
         ((A, A), KNOWN, Verdict.EXPECTED, "node-a answers for 192.0.2.10, as it should"),
         ((A,), NOTHING, Verdict.ONE, f"one answers for 192.0.2.10: {A}; who should is not known"),
-        ((A,), replace(KNOWN, owners=frozenset()), Verdict.ONE, "one answers for 192.0.2.10: node-a; who should"),
+        ((A,), replace(KNOWN, owners=frozenset()), Verdict.ANOTHER, "node-a answers for 192.0.2.10; nobody should"),
+        ((A,), replace(KNOWN, owners=frozenset(), services=()), Verdict.ONE, "one answers for 192.0.2.10: node-a; who"),
         ((), KNOWN, Verdict.NOBODY, "nobody answers for 192.0.2.10; node-a should: look at its responder"),
         ((), NOTHING, Verdict.NOBODY, "nobody answers for 192.0.2.10"),
         ((B,), KNOWN, Verdict.ANOTHER, "node-b answers for 192.0.2.10; node-a should"),
