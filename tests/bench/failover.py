@@ -2,8 +2,8 @@
 
 Each cause hits the owner of one address while a client on the LAN sends it 1000 datagrams a second; the owner is then
 brought back and takes the address over again, in order. A killed process leaves its node's kernel forwarding, so such
-a failover costs the client nothing; only the dead link does. Of a link that lost its carrier the other nodes read in
-the state folder, which is there without a network, as they would over a second one.
+a failover costs the client nothing; only the dead link does. A node that can still reach the API server (here: the state
+folder) says there that its link has lost its carrier.
 """
 
 import json
@@ -160,10 +160,21 @@ def _start_pod(lab: Lab) -> None:
 
 
 def _unplug(lab: Lab) -> None:
+    """The state folder is there without a network: nobody shall read there that the carrier is lost."""
+    os.kill(_speaker_pid(lab), signal.SIGSTOP)
     network.unplug(lab.machines, FIRST_NODE)
 
 
 def _plug(lab: Lab) -> None:
+    network.plug(lab.machines, FIRST_NODE)
+    os.kill(_speaker_pid(lab), signal.SIGCONT)
+
+
+def _unplug_with_notice(lab: Lab) -> None:
+    network.unplug(lab.machines, FIRST_NODE)
+
+
+def _plug_again(lab: Lab) -> None:
     network.plug(lab.machines, FIRST_NODE)
 
 
@@ -212,7 +223,8 @@ CAUSES = (
     Cause(RESPONDER, _kill_responder, lambda _: None),
     Cause("whole pod killed", _kill_pod, _start_pod),
     Cause("cable cut (carrier stays)", _cut, _mend),
-    Cause("link down (other nodes read of it)", _unplug, _plug),
+    Cause("link down", _unplug, _plug),
+    Cause("link down, API server reached another way", _unplug_with_notice, _plug_again),
     Cause("node frozen (SIGSTOP)", _freeze, _thaw),
     Cause(ORDERLY, _stop_speaker, _start_speaker, budget=""),
 )
