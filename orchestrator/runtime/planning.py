@@ -45,6 +45,7 @@ class Planner:
         self._shares = Shares()
         self._groundworks: dict[GroupId, Groundwork] = {}
         self._lineups: dict[GroupId, Lineup] = {}
+        self._uncontested: set[GroupId] = set()
         self._spreads = False
         self._view = replace(view, shares=self._shares.shares)
 
@@ -69,8 +70,8 @@ class Planner:
         for key in keys:
             affected.update(self._regroup(key))
         for group in affected:
-            self._groundworks.pop(group, None)
-            self._lineups.pop(group, None)
+            self._forget(group)
+            self._uncontested.discard(group)
         return self._replan(affected)
 
     def configuration_changed(self, config: Config) -> Outcome:
@@ -78,6 +79,7 @@ class Planner:
         self.config = config
         self._groundworks.clear()
         self._lineups.clear()
+        self._uncontested.clear()
         self._reach = Reach(config, self._view)
         self._spreads = any(
             advertisement.spread is Spread.EVEN
@@ -92,6 +94,7 @@ class Planner:
         if before.links != view.links:
             self._reach = Reach(self.config, self._view)
             self._lineups.clear()
+            self._uncontested.clear()
         for address in _differing(before.placements, view.placements):
             if (group := self._groups.group_using(address)) is not None:
                 self._lineups.pop(group, None)
@@ -169,7 +172,17 @@ class Planner:
     def _compute(self, group: GroupId) -> GroupPlan | None:
         groundwork = self._groundwork(group)
         lineup = self._lineup(group)
-        return None if groundwork is None or lineup is None else plan_prepared(groundwork, lineup, self._view)
+        if groundwork is None or lineup is None:
+            return None
+        if lineup.contest is None:
+            self._uncontested.add(group)
+            self._forget(group)
+        return plan_prepared(groundwork, lineup, self._view)
+
+    def _forget(self, group: GroupId) -> None:
+        """What is remembered of a group serves its next election: one that holds none is not worth the memory."""
+        self._groundworks.pop(group, None)
+        self._lineups.pop(group, None)
 
     def _compute_anew(self, group: GroupId) -> GroupPlan | None:
         """As `_compute`, with nothing remembered."""
@@ -177,6 +190,8 @@ class Planner:
         return plan_group(self.config, services, endpoints, self._view, self._reach) if services else None
 
     def _contest(self, group: GroupId) -> Contest | None:
+        if group in self._uncontested:
+            return None
         lineup = self._lineup(group)
         return None if lineup is None else lineup.contest
 
