@@ -4,15 +4,20 @@ What an earlier speaker of this node said is found in its statuses, so a restart
 interface is missing stands in no status: that is said again.
 
 What is said about BGP is written behind: writing takes milliseconds a Service, and the routes shall not wait for it.
+
+A node that lives removes its own ServiceL2Status; the new owner removes it at once only for one that does not, else it
+could hit what the other has just written again. What went wrong all the same is found by comparing, not by events: a
+source may see nothing of an object that came and went.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import NoReturn
 
 import structlog
 
+from orchestrator.config.model import NodeName
 from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, GroupPlan, Protocol
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources import metallb
@@ -32,7 +37,6 @@ from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
 
-EMPTY = GroupPlan()
 LEFT_TO_OTHERS = frozenset({DeclineReason.ADDRESS_IN_USE, DeclineReason.YIELDED})
 """Why a Service that this node was elected for is left to somebody else who has its address on the wire."""
 
@@ -50,6 +54,9 @@ class SpeakerReport:
         self._behind: asyncio.Queue[tuple[Announced | None, Announced | None]] = asyncio.Queue()
         self._earlier: set[ObjectRef] = set()
         self._failed_earlier: set[ObjectKey] = set()
+        self._begun: set[ObjectKey] = set()
+        self.unsettled = asyncio.Event()
+        """Set when a ServiceL2Status was written or removed; `compare` should follow when others had time for theirs."""
 
     async def remember(self, failed: Iterable[ObjectKey]) -> None:
         """Find what an earlier speaker of this node said; `failed` are Services that it said it left to others."""
@@ -59,18 +66,22 @@ class SpeakerReport:
                 if is_of_node(name, prefix, self._node):
                     self._earlier.add(ObjectRef(kind, self._namespace, name))
 
-    async def group_changed(self, before: GroupPlan, after: GroupPlan, store: ObjectStore) -> None:
-        """Tell what differs between two plans of one group."""
+    async def group_changed(
+        self, before: GroupPlan, after: GroupPlan, store: ObjectStore, living: Collection[NodeName] = ()
+    ) -> None:
+        """Tell what differs between two plans of one group; `living` nodes tell of themselves."""
         self._count_declined(before.declined, after.declined)
         self._log(before, after)
         await self._tell_failures(before, after, store)
         old = {(part.service, part.protocol): part for part in before.announced}
         new = {(part.service, part.protocol): part for part in after.announced}
         for key in sorted(old.keys() - new.keys(), key=lambda item: (item[0], item[1].value)):
-            await self._part_changed(old[key], None, store)
+            await self._part_changed(old[key], None)
         for key in sorted(new, key=lambda item: (item[0], item[1].value)):
             if old.get(key) != new[key]:
-                await self._part_changed(old.get(key), new[key], store)
+                await self._part_changed(old.get(key), new[key])
+                if new[key].protocol is Protocol.LAYER2:
+                    await self._delete_other_owners(new[key].service, store, living)
 
     async def write_behind(self, quiet: Callable[[], Awaitable[None]]) -> NoReturn:
         """Write what waits, in order, one Service at a time and only when `quiet` returns."""
@@ -84,6 +95,18 @@ class SpeakerReport:
         """Write our statuses again that somebody removed while they are true."""
         for ref in sorted(self._statuses.keys() & set(lost)):
             await self._sink.write(self._statuses[ref])
+
+    async def compare(self, store: ObjectStore) -> None:
+        """Write our ServiceL2Statuses again that are gone; remove those that others left of Services begun since.
+
+        Only once: who writes its status again takes itself for the owner, and it is for the responders to settle that.
+        """
+        self.unsettled.clear()
+        begun, self._begun = self._begun, set()
+        for service in sorted(begun):
+            await self._delete_other_owners(service, store, living=())
+        names = await self._sink.names("ServiceL2Status", self._namespace)
+        await self.restore(ref for ref in self._statuses if ref.kind == "ServiceL2Status" and ref.name not in names)
 
     async def forget_leftovers(self, plans: Iterable[GroupPlan]) -> None:
         """Remove status objects of this node that an earlier speaker left behind, except those that `plans` make true."""
@@ -131,7 +154,7 @@ class SpeakerReport:
             if decline.reason in LEFT_TO_OTHERS:
                 self._failed_earlier.discard(decline.service)
 
-    async def _part_changed(self, old: Announced | None, new: Announced | None, store: ObjectStore) -> None:
+    async def _part_changed(self, old: Announced | None, new: Announced | None) -> None:
         if old is not None:
             self._forget_metrics(old)
         if new is not None:
@@ -140,8 +163,14 @@ class SpeakerReport:
             self._behind.put_nowait((old, new))
             return
         await self._write(old, new)
+        self._note_owner(old, new)
+
+    def _note_owner(self, old: Announced | None, new: Announced | None) -> None:
         if new is not None:
-            await self._delete_other_owners(new.service, store)
+            self._begun.add(new.service)
+        elif old is not None:
+            self._begun.discard(old.service)
+        self.unsettled.set()
 
     def _expose(self, part: Announced) -> None:
         for address in part.addresses:
@@ -168,10 +197,10 @@ class SpeakerReport:
             self._statuses.pop(ref, None)
             await self._sink.delete(ref)
 
-    async def _delete_other_owners(self, service: ObjectKey, store: ObjectStore) -> None:
+    async def _delete_other_owners(self, service: ObjectKey, store: ObjectStore, living: Collection[NodeName]) -> None:
         """The owner removes what other nodes said of the Service before (contract 4.7): a dead node cannot."""
         for key, node in store.l2_statuses_of(service).items():
-            if node != self._node:
+            if node != self._node and node not in living:
                 await self._sink.delete(ObjectRef("ServiceL2Status", *key))
 
     def _status(self, part: Announced) -> metallb.ServiceL2Status | metallb.ServiceBGPStatus:

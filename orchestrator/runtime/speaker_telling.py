@@ -51,8 +51,9 @@ class Telling:
     async def planned(self, outcomes: Iterable[Outcome], store: ObjectStore) -> None:
         """Tell what the outcomes and the responder's word changed."""
         changes = self._changes(outcomes)
+        living = self._planner.view.alive or frozenset()
         for before, after in changes:
-            await self._report.group_changed(before, after, store)
+            await self._report.group_changed(before, after, store, living)
         for conflict in self._layer2.tenures.tell():
             if conflict.action == "defended":
                 await self._report.conflict(conflict, self._services_of(parse_address(conflict.address)))

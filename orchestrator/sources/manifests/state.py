@@ -4,6 +4,7 @@ Readers never see a torn file (temporary file in the same folder, then rename); 
 file holds the status and our annotations only; everything else is whole. Events are under `STATE/events`.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,8 +94,11 @@ class ManifestsSink:
 
     async def names(self, kind: str, namespace: str) -> frozenset[str]:
         """Return the names of the files of a kind; a name that is too long for one is cut."""
-        folder = self._state.folder(kind) / namespace
-        return frozenset(path.stem for path in folder.glob("*.yaml"))
+        try:
+            files = os.listdir(self._state.folder(kind) / namespace)  # noqa: PTH208 - three times as fast as paths
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(file.removesuffix(".yaml") for file in files if file.endswith(".yaml"))
 
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises the count of its series."""

@@ -98,6 +98,54 @@ async def test_new_owner_removes_the_status_of_the_old_one(told: Told) -> None:
     assert status_file("l2") in told.files()
 
 
+def other_owner(told: Told) -> Path:
+    """What node n2 said of the Service, which everybody has heard of; returns its file."""
+    status = status_of(LAYER2, "n2", NAMESPACE)
+    told.store.apply([Upserted(status)])
+    path = told.state / status_file("l2", "n2")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+async def test_old_owner_that_lives_is_left_to_remove_its_status_itself(told: Told) -> None:
+    theirs = other_owner(told)
+    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
+    assert theirs.exists()
+    await told.report.compare(told.store)
+    assert not theirs.exists()
+
+
+async def test_owner_that_says_so_again_is_not_denied(told: Told) -> None:
+    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
+    await told.report.compare(told.store)
+    theirs = other_owner(told)
+    await told.report.compare(told.store)
+    assert theirs.exists()
+
+
+async def test_former_owner_removes_nothing_of_the_next(told: Told) -> None:
+    plan = GroupPlan(announced=(LAYER2,))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.group_changed(plan, EMPTY, told.store)
+    theirs = other_owner(told)
+    await told.report.compare(told.store)
+    assert theirs.exists()
+
+
+async def test_status_that_went_without_notice_is_written_again_while_it_is_true(told: Told) -> None:
+    plan = GroupPlan(announced=(LAYER2,))
+    await told.report.group_changed(EMPTY, plan, told.store)
+    (told.state / status_file("l2")).unlink()
+    assert told.report.unsettled.is_set()
+    await told.report.compare(told.store)
+    assert status_file("l2") in told.files()
+    assert not told.report.unsettled.is_set()
+    await told.report.group_changed(plan, EMPTY, told.store)
+    await told.report.compare(told.store)
+    assert status_file("l2") not in told.files()
+
+
 async def test_status_that_somebody_removed_is_written_again_while_it_is_true(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
     await told.report.group_changed(EMPTY, plan, told.store)
