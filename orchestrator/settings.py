@@ -107,6 +107,7 @@ class SpeakerSettings(ProcessSettings):
     """One node's speaker. `audit_interval_s`: how often the daemons' running configuration is compared.
 
     `return_hold_s`: how long a node that was gone must be back before it owns layer-2 addresses again.
+    `isolation_hold_s`: how long a node that lost most of its peers at once takes nothing over.
     `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist. `key_folder`: where the heartbeats'
     key is a file; without it the key is the Secret's.
     """
@@ -116,6 +117,7 @@ class SpeakerSettings(ProcessSettings):
     ignore_exclude_label: bool = False
     mesh_port: int = MESH_PORT
     return_hold_s: float = 30.0
+    isolation_hold_s: float = 10.0
     exclusion_file: Path = EXCLUSION_FILE
     key_folder: Path | None = None
     on_address_conflict: ConflictAction = ConflictAction.DEFEND

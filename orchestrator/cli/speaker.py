@@ -39,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how long a node that was gone must be back before it owns layer-2 addresses again (default: %(default)g)",
     )
     parser.add_argument(
+        "--isolation-hold",
+        type=seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long a node that lost most of the others at once takes nothing over (default: %(default)g)",
+    )
+    parser.add_argument(
         "--l2-exclude-file",
         type=Path,
         default=EXCLUSION_FILE,
@@ -72,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         ignore_exclude_label=arguments.ignore_exclude_lb,
         mesh_port=arguments.ml_bindport,
         return_hold_s=arguments.return_hold,
+        isolation_hold_s=arguments.isolation_hold,
         key_folder=arguments.ml_secret_key_path,
         exclusion_file=arguments.l2_exclude_file,
         on_address_conflict=ConflictAction(arguments.on_address_conflict),

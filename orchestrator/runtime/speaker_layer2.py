@@ -72,7 +72,13 @@ class Layer2:
         self._claims: list[Claimed] = []
         self._start_ends = time.monotonic() + START_S
         self._exclude: tuple[str, ...] | None = None
-        self._table = Table(number=0, node=settings.node, port=settings.mesh_port, hold_s=settings.return_hold_s)
+        self._table = Table(
+            number=0,
+            node=settings.node,
+            port=settings.mesh_port,
+            hold_s=settings.return_hold_s,
+            isolation_s=settings.isolation_hold_s,
+        )
 
     @property
     def table(self) -> Table:
@@ -225,7 +231,7 @@ class Layer2:
         return Verdict.THEIRS if owner == event.node else Verdict.OURS
 
     def _stands_by(self, node: NodeName) -> bool:
-        """Whether a node of ours, with which all is well between the nodes, owns nothing: then it need not fall silent."""
+        """Whether a node of ours is heard, or has left, and owns nothing."""
         state = self._liveness.states.get(node) if self._liveness else None
         return state in {NodeState.UP, NodeState.LEFT} and node not in self._alive
 

@@ -172,6 +172,11 @@ def test_exclusion_list_goes_into_the_table() -> None:
     assert speaker.layer2.table.exclude == ("^wg",)
 
 
+def test_times_of_the_flags_go_into_the_table() -> None:
+    speaker = owning(settings=replace(SETTINGS, return_hold_s=7.0, isolation_hold_s=3.0))
+    assert (speaker.layer2.table.hold_s, speaker.layer2.table.isolation_s) == (7.0, 3.0)
+
+
 def test_table_is_sent_when_something_changed_only() -> None:
     speaker = owning()
     number = speaker.layer2.table.number
