@@ -82,8 +82,18 @@ class Name(Enum):
     DECLINED = Family(
         "ferrule_services_declined", Form.GAUGE, ("protocol", "reason"), "Services not announced from here, by reason"
     )
-    REQUESTS = Family("metallb_layer2_requests_received", Form.BARE_COUNTER, _IP, "ARP requests for our addresses")
-    RESPONSES = Family("metallb_layer2_responses_sent", Form.BARE_COUNTER, _IP, "ARP replies sent")
+    REQUESTS = Family(
+        "metallb_layer2_requests_received",
+        Form.BARE_COUNTER,
+        _IP,
+        "ARP requests and Neighbor Solicitations for our addresses",
+    )
+    RESPONSES = Family(
+        "metallb_layer2_responses_sent",
+        Form.BARE_COUNTER,
+        _IP,
+        "ARP replies and Neighbor Advertisements that were asked for",
+    )
     GRATUITOUS = Family("metallb_layer2_gratuitous_sent", Form.BARE_COUNTER, _IP, "Unasked announcements sent")
     OWNER_CHANGES = Family(
         "ferrule_layer2_owner_changes_total", Form.COUNTER, ("direction",), "Addresses this node took over or gave away"
