@@ -18,12 +18,13 @@ from rich.text import Text
 from orchestrator.apply import asking
 from orchestrator.apply.links import Links
 from orchestrator.cli.arguments import seconds
-from orchestrator.errors import StartupError
+from orchestrator.errors import InvalidConfig, StartupError
 from orchestrator.fsm.asking import Answerer, Expected, Finding, Reply, Verdict, describe, interfaces_for, judge
-from orchestrator.fsm.interfaces import Link
+from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Link
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.runtime.asking import READ, expected_of
-from orchestrator.settings import DEFAULT_NAMESPACE
+from orchestrator.runtime.exclusion_list import read_exclusions
+from orchestrator.settings import DEFAULT_NAMESPACE, EXCLUSION_FILE
 from orchestrator.sources.manifests.reader import read_manifests
 from orchestrator.sources.manifests.state import StateFolder
 
@@ -43,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", help="the address to ask for, IPv4 or IPv6")
     parser.add_argument(
         "--interface", metavar="NAME", help="where to ask (default: where the address is on-link, else everywhere)"
+    )
+    parser.add_argument(
+        "--l2-exclude-file",
+        type=Path,
+        default=EXCLUSION_FILE,
+        metavar="FILE",
+        help="the speaker's list of interfaces that never answer: not asked on unless named (default: %(default)s)",
     )
     parser.add_argument("--count", type=_count, default=3, metavar="N", help="questions (default: %(default)s)")
     parser.add_argument(
@@ -66,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     address = parse_address(arguments.address)
     expected = _expected(address, arguments.state, arguments.namespace)
     known = asyncio.run(asking.read_links())
-    links = _chosen(address, known, arguments.interface)
+    links = _chosen(address, known, arguments)
     replies = _ask(address, links, arguments)
     own = frozenset(link.mac for link in known.values() if link.mac is not None)
     finding = judge(replies, expected, own)
@@ -85,11 +93,22 @@ def _expected(address: IpAddress, state: Path | None, namespace: str) -> Expecte
     return expected_of(address, (event.obj for event in read.objects))
 
 
-def _chosen(address: IpAddress, links: Links, name: str | None) -> tuple[Link, ...]:
+def _excluded(path: Path) -> tuple[str, ...]:
+    """The interfaces that never answer. Raises StartupError if the file cannot be used."""
+    try:
+        found = read_exclusions(path)
+    except (OSError, UnicodeDecodeError, InvalidConfig) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise StartupError(f"{path}: {reason}; mend the file, or say with --interface where to ask") from None
+    return DEFAULT_EXCLUSIONS if found is None else found
+
+
+def _chosen(address: IpAddress, links: Links, arguments: argparse.Namespace) -> tuple[Link, ...]:
     """Raises StartupError if there is no interface to ask on."""
+    name: str | None = arguments.interface
     by_name = {link.name: link for link in links.values()}
     if name is None:
-        chosen = interfaces_for(address, links.values())
+        chosen = interfaces_for(address, links.values(), _excluded(arguments.l2_exclude_file))
     elif name not in by_name:
         raise StartupError(f"there is no interface {name}; there are {', '.join(sorted(by_name))}")
     else:

@@ -66,9 +66,14 @@ class Finding:
     answerers: tuple[Answerer, ...]
 
 
-def interfaces_for(address: IpAddress, links: Iterable[Link]) -> tuple[Link, ...]:
-    """Return the links to ask on: those with the address on-link, else all that may answer; sorted by name."""
-    excluded = exclusion(DEFAULT_EXCLUSIONS)
+def interfaces_for(
+    address: IpAddress, links: Iterable[Link], patterns: Sequence[str] = DEFAULT_EXCLUSIONS
+) -> tuple[Link, ...]:
+    """Return the links to ask on: those with the address on-link, else all that may answer; sorted by name.
+
+    `patterns` are un-anchored regular expressions of interfaces that never answer.
+    """
+    excluded = exclusion(patterns)
     usable = sorted(
         (link for link in links if eligibility(link, excluded) is Eligibility.ELIGIBLE and link.carrier),
         key=lambda link: link.name,

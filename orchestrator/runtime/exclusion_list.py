@@ -45,9 +45,7 @@ class ExclusionList:
         """Return the list as it is now; what cannot be used leaves the last good one in force."""
         good = self._current.patterns if self._current is not None else None
         try:
-            return Exclusions(patterns=parse_exclusions(self._path.read_text()))
-        except FileNotFoundError:
-            return Exclusions()
+            return Exclusions(patterns=read_exclusions(self._path))
         except (OSError, UnicodeDecodeError, InvalidConfig) as error:
             return Exclusions(patterns=good, problems=(self._problem(error),))
 
@@ -71,6 +69,14 @@ class ExclusionList:
             field=KEY,
             message=f"{reason}; mend the file, until then the last good list stays in force",
         )
+
+
+def read_exclusions(path: Path) -> tuple[str, ...] | None:
+    """Return the regular expressions in a file, None if there is no file. Raises InvalidConfig, OSError, UnicodeDecodeError."""
+    try:
+        return parse_exclusions(path.read_text())
+    except FileNotFoundError:
+        return None
 
 
 def parse_exclusions(text: str) -> tuple[str, ...]:

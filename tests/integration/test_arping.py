@@ -135,6 +135,21 @@ def test_asking_leaves_the_neighbors_of_others_alone(lan: tuple[Namespace, Names
     assert VIP not in client.run(["ip", "neighbor", "show"]).stdout
 
 
+def test_interface_that_the_node_excludes_is_asked_on_only_when_named(
+    lan: tuple[Namespace, Namespace, Namespace], tmp_path: Path
+) -> None:
+    a, _, client = lan
+    _own(a, VIP)
+    excluding = tmp_path / "excludel2.yaml"
+    excluding.write_text('announcedInterfacesToExclude: ["^eth"]\n')
+    done = arping(client, "--l2-exclude-file", str(excluding), VIP)
+    assert (done.returncode, "there is no interface to ask on" in done.stderr) == (4, True)
+    assert asked(client, "--l2-exclude-file", str(excluding), "--interface", "eth0", VIP)[0] == 0
+    excluding.write_text("announcedInterfacesToExclude: eth0\n")
+    done = arping(client, "--l2-exclude-file", str(excluding), VIP)
+    assert (done.returncode, f"{excluding}: there is no list" in done.stderr) == (4, True)
+
+
 def test_interface_that_is_not_there_is_told(lan: tuple[Namespace, Namespace, Namespace]) -> None:
     done = arping(lan[2], "--interface", "eth7", VIP)
     assert done.returncode == 4

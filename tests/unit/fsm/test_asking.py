@@ -52,6 +52,12 @@ def test_interface_that_cannot_answer_is_not_asked(fields: dict[str, object]) ->
     assert interfaces_for(VIP, [replace(NEAR, **fields), FAR]) == (FAR,)  # type: ignore[arg-type]  # fields of Link
 
 
+def test_excluded_interface_is_not_asked() -> None:
+    assert interfaces_for(VIP, [NEAR, FAR], ["^eth1$"]) == (FAR,)
+    assert interfaces_for(VIP, [NEAR, FAR], ["^wg", "^eth"]) == ()
+    assert interfaces_for(VIP, [link("veth0"), FAR], []) == (FAR, link("veth0"))
+
+
 def test_question_comes_from_an_address_that_the_interface_has() -> None:
     assert sender(VIP, NEAR) == parse_address("192.0.2.1")
     assert sender(parse_address("10.0.0.1"), NEAR) == parse_address("192.0.2.1")
