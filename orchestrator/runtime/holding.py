@@ -93,12 +93,16 @@ class Keeper:
 
 
 def _log(messages: Sequence[Message]) -> None:
-    """Others that have our addresses one by one, what goes as it should in one line."""
+    """Others that have our addresses one by one, what goes as it should in one line.
+
+    Two of our nodes may overlap when an address moves; the speaker says when that is a conflict.
+    """
     expected: Counter[str] = Counter()
     for message in messages:
         match message:
             case Claimed():
-                log.warning("address claimed", address=message.address, mac=message.mac, peer=message.node)
+                tell = log.debug if message.node else log.warning
+                tell("address claimed", address=message.address, mac=message.mac, peer=message.node)
             case Probed() if message.mac:
                 log.warning("address in use", address=message.address, mac=message.mac)
             case _:
