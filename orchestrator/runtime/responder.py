@@ -230,7 +230,7 @@ class Responder:
         )
 
     def _read_groups(self) -> None:
-        """Note how many groups are joined if that changed; an interface that is gone has none."""
+        """Note how many groups all interfaces have joined if that changed; one that is gone has none."""
         groups = dict(self._wire.groups())
         if groups != self._groups:
             self._tally.groups = {**dict.fromkeys(self._groups, 0), **groups}

@@ -177,14 +177,11 @@ class Wire:
         before = port.link
         if (before.name, before.mac) != (link.name, link.mac) or (link.carrier and not before.carrier):
             self._schedule.stop(self._places_of(link.index))
-        if before.name != link.name:
-            self._tally.groups[before.name] = 0
         port.set_link(link, self._orders)
 
     def _shut(self, index: int) -> None:
         port = self._ports.pop(index)
         port.close()
-        self._tally.groups[port.link.name] = 0
         self._schedule.stop(self._places_of(index))
         log.info("interface no longer answers", interface=port.link.name)
 
@@ -204,15 +201,11 @@ class Wire:
 
     def _proceed(self, port: Port) -> int:
         """A group that cannot be joined is tried again at the next change of links or orders."""
-        before = port.memberships.count
         try:
-            done = port.memberships.proceed(GROUPS_PER_WAKE_UP)
+            return port.memberships.proceed(GROUPS_PER_WAKE_UP)
         except OSError as error:
             log.warning("multicast group not joined", interface=port.link.name, reason=str(error))
-            done = 1
-        if port.memberships.count != before:
-            self._tally.groups[port.link.name] = port.memberships.count
-        return done
+            return 1
 
     # --- announcements ------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ async def test_link_that_appears_joins_and_announces(lan: tuple[Namespace, Names
     ip(namespace, "link add link eth0 name wan0 type macvlan mode bridge")
     remember(client, NAMED, FORMER, "stale")
     namespaces.set_up(namespace, "wan0")
-    await joined(node, "wan0", 2)
+    await node.next(Counters, lambda counters: counters.groups == {"eth0": 1, "wan0": 2})
     await told_anew(client, namespace, NAMED, "wan0")
     assert ndisc(client, NAMED, wait_ms=5000) == str(mac_of(namespace, "wan0"))
 
@@ -52,7 +52,7 @@ async def test_link_that_goes_leaves_its_groups(lan: tuple[Namespace, Namespace]
     namespaces.set_up(namespace, "wan0")
     await joined(node, "wan0", 2)
     ip(namespace, "link del wan0")
-    await joined(node, "wan0", 0)
+    await node.next(Counters, lambda counters: counters.groups == {"eth0": 1, "wan0": 0})
     assert ndisc(client, NAMED) == ""
     assert ndisc(client, OURS, wait_ms=5000) == str(mac_of(namespace))
 
