@@ -6,7 +6,7 @@
     +---------+-------+-------+-------+------------+----------+----------+--------+----------+-------------+
 
 `interval` is the time in milliseconds between two heartbeats of the sender; its silence is judged by that. `instance`
-is drawn at random when a process starts, `sequence` grows with every heartbeat of an instance. A heartbeat names its
+is drawn at random when a process starts, `sequence` counts what an instance sent to this receiver. A heartbeat names its
 receiver, so that one sent to another node cannot be replayed here; the same one may arrive over several paths. Names
 are node names in UTF-8.
 """
@@ -39,7 +39,7 @@ class HeartbeatFlag(Flag):
 
 
 class Traffic(Enum):
-    """What is counted of heartbeats beside refusals; one that arrives by several paths is received once."""
+    """What is counted of heartbeats beside refusals; one that a newer one overtook, or that comes again, is neither."""
 
     SENT = "sent"
     RECEIVED = "received"
@@ -121,6 +121,9 @@ def _decode_body(body: bytes) -> Heartbeat | Refusal:
 RETIRED_INSTANCES = 32
 """How many earlier instances of a node are remembered."""
 
+WINDOW = 64
+"""How far the slower of two paths may be behind (RFC 4303 §3.4.3 prefers as much): 5 s of a small cluster's heartbeats."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -132,10 +135,11 @@ class Seen:
 
 
 def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
-    """Return what is seen after `heartbeat`, None if that is a replay.
+    """Return what is seen after `heartbeat`, the same if that is nothing newer, None if it is a replay.
 
-    A smaller sequence, or an instance that was replaced before, is a replay; the newest once more, by another path or
-    replayed, changes nothing. One recorded before this process started is not known as a replay.
+    Replays are sequences that fell out of the window, and instances that were replaced before. Whatever is older than
+    the newest has no effect, so it need not be remembered which of the window arrived: there is nothing to gain by
+    showing one again. One recorded before this process started is not known as a replay.
     """
     if seen is None:
         return Seen(heartbeat.instance, heartbeat.sequence)
@@ -147,6 +151,6 @@ def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
 
 
 def _later(seen: Seen, sequence: int) -> Seen | None:
-    if sequence == seen.sequence:
-        return seen
-    return Seen(seen.instance, sequence, seen.retired) if sequence > seen.sequence else None
+    if sequence > seen.sequence:
+        return Seen(seen.instance, sequence, seen.retired)
+    return seen if sequence > seen.sequence - WINDOW else None

@@ -73,7 +73,7 @@ class Timing:
 class PeerView:
     """What this node knows about one other. Times are monotonic seconds of this node.
 
-    `interval_s` is the peer's own pace; `deaf_since`: since when it says that it does not hear us. `lost_at` is when it
+    `able_at` is when one that is UNABLE was last heard before that. `interval_s` is the peer's own pace; `deaf_since`: since when it says that it does not hear us. `lost_at` is when it
     last ceased to be alive, `cut_off` whether we thought ourselves cut off then. `returned_at` is when it was heard
     again; it is held for `hold_s` from then on, or until `held_until` if that is earlier.
     """
@@ -84,6 +84,7 @@ class PeerView:
     seen: Seen | None = None
     heard_at: float = NEVER
     flags: HeartbeatFlag = HeartbeatFlag.NONE
+    able_at: float = NEVER
     deaf_since: float = math.inf
     lost_at: float = NEVER
     cut_off: bool = False
@@ -102,21 +103,23 @@ def interval_for(nodes: int) -> float:
 
 
 def hear(view: PeerView, heartbeat: Heartbeat, now: float, timing: Timing) -> PeerView | Refusal:
-    """Return the view after a heartbeat of this peer; the same view if that came by another path already."""
+    """Return the view after a heartbeat of this peer; the same view if that or a newer one came by another path."""
     seen = advance(view.seen, heartbeat)
     if seen is None:
         return Refusal.REPLAYED
-    if seen == view.seen:
+    if seen is view.seen:
         return view
     if _says_the_same(view, heartbeat):
         return replace(view, seen=seen, heard_at=now)
     deaf = HeartbeatFlag.DEAF in heartbeat.flags
+    fails = HeartbeatFlag.UNABLE in heartbeat.flags and HeartbeatFlag.UNABLE not in view.flags
     heard = replace(
         view,
         seen=seen,
         heard_at=now,
         interval_s=heartbeat.interval_ms / 1000,
         flags=heartbeat.flags,
+        able_at=view.heard_at if fails else view.able_at,
         deaf_since=min(view.deaf_since, now) if deaf else math.inf,
     )
     if HeartbeatFlag.LEAVING in heartbeat.flags:
@@ -227,6 +230,11 @@ def patience_ends(view: PeerView) -> float:
     return max(view.known_since, view.heard_at) + MISSED_INTERVALS * view.interval_s
 
 
+def is_heard(view: PeerView, now: float) -> bool:
+    """Whether nothing is wrong with the peer's heartbeats."""
+    return view.state is NodeState.UP and not is_overdue(view, now)
+
+
 def is_overdue(view: PeerView, now: float) -> bool:
     """Whether a peer that is UP may be lost already: silent for longer than usual, or deaf."""
     return now > view.heard_at + OVERDUE_INTERVALS * view.interval_s or now >= view.deaf_since
@@ -255,6 +263,18 @@ def is_alive(view: PeerView, now: float) -> bool:
         return now < view.known_since + UNKNOWN_COUNTS_S
     willing = not view.flags & (HeartbeatFlag.STANDBY | HeartbeatFlag.UNABLE)
     return is_present(view, now) and willing and now >= view.held_until
+
+
+def failed_at(view: PeerView) -> float | None:
+    """Return when a peer that died or lost its carrier was last heard able to serve; None for any other.
+
+    One that left, or stands by, went in order.
+    """
+    unable = HeartbeatFlag.UNABLE in view.flags
+    if view.state is not NodeState.DOWN and not (view.state is NodeState.UP and unable):
+        return None
+    heard_at = view.able_at if unable else view.heard_at
+    return None if heard_at == NEVER else heard_at
 
 
 def is_held(view: PeerView, now: float) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from orchestrator.fsm.heartbeat import Heartbeat, encode
+from orchestrator.fsm.heartbeat import WINDOW, Heartbeat, encode
 from orchestrator.fsm.liveness import NodeState
 from orchestrator.fsm.membership import Role
 from orchestrator.lab import namespaces
@@ -189,6 +189,7 @@ async def test_returned_carrier_is_held(nodes: Fleet, lan: dict[str, Namespace])
 
 async def test_recorded_and_forged_heartbeats_bring_nobody_back(nodes: Fleet, lan: dict[str, Namespace]) -> None:
     recorded = _record(lan["a"], count=3)
+    await nodes.stay_calm("a", heartbeats=2 * WINDOW + 10)
     await killed(nodes["c"])
     await nodes.see(a="ab", b="ab")
     forged = encode(Heartbeat(sender="c", receiver="a", interval_ms=100, instance=1, sequence=1), b"a guess of sixteen")

@@ -5,6 +5,7 @@ import pytest
 
 from orchestrator.fsm.heartbeat import (
     RETIRED_INSTANCES,
+    WINDOW,
     Heartbeat,
     HeartbeatFlag,
     Refusal,
@@ -68,7 +69,9 @@ def test_what_is_no_heartbeat_is_refused(datagram: bytes, refusal: Refusal) -> N
         (Seen(1, 7), 1, 8, Seen(1, 8)),
         (Seen(1, 7), 1, 900, Seen(1, 900)),
         (Seen(1, 7), 1, 7, Seen(1, 7)),
-        (Seen(1, 7), 1, 6, None),
+        (Seen(1, 7), 1, 6, Seen(1, 7)),
+        (Seen(1, 100), 1, 100 - WINDOW + 1, Seen(1, 100)),
+        (Seen(1, 100), 1, 100 - WINDOW, None),
         (Seen(1, 7), 2, 1, Seen(2, 1, (1,))),
         (Seen(2, 1, (1,)), 1, 900, None),
     ],

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal, Seen
+from orchestrator.fsm.heartbeat import WINDOW, Heartbeat, HeartbeatFlag, Refusal, Seen
 from orchestrator.fsm.liveness import (
     NEVER,
     UNKNOWN_COUNTS_S,
@@ -12,6 +12,7 @@ from orchestrator.fsm.liveness import (
     Timing,
     called_dead,
     doubted,
+    failed_at,
     hear,
     holds_us,
     interval_for,
@@ -59,7 +60,9 @@ def heard(view: PeerView, heartbeat: Heartbeat, now: float = NOW) -> PeerView:
     return after
 
 
-@pytest.mark.parametrize(("nodes", "interval_s"), [(1, 0.08), (3, 0.08), (17, 0.08), (64, 0.3), (128, 0.6), (200, 0.9375)])
+@pytest.mark.parametrize(
+    ("nodes", "interval_s"), [(1, 0.08), (3, 0.08), (17, 0.08), (64, 0.3), (128, 0.6), (200, 0.9375)]
+)
 def test_interval_grows_with_the_cluster(nodes: int, interval_s: float) -> None:
     assert interval_for(nodes) == pytest.approx(interval_s)
 
@@ -137,9 +140,13 @@ def test_three_missed_heartbeats_are_forgiven_and_the_fourth_is_not() -> None:
     assert silence_ends(view) < NOW + 0.45
 
 
-@pytest.mark.parametrize("sequence", [9, 1])
-def test_replay_changes_nothing(sequence: int) -> None:
-    assert hear(UP, beat(sequence=sequence), NOW, TIMING) is Refusal.REPLAYED
+def test_replay_is_refused() -> None:
+    assert hear(replace(UP, seen=Seen(1, 1000)), beat(sequence=1000 - WINDOW), NOW, TIMING) is Refusal.REPLAYED
+
+
+@pytest.mark.parametrize("flags", [HeartbeatFlag.NONE, LEAVING, DEAF, UNABLE])
+def test_heartbeat_that_a_newer_one_overtook_says_nothing(flags: HeartbeatFlag) -> None:
+    assert hear(UP, beat(sequence=9, flags=flags), NOW, TIMING) is UP
 
 
 def test_newest_heartbeat_by_another_path_is_no_second_sign_of_life() -> None:
@@ -324,3 +331,20 @@ def test_who_is_overdue(view: PeerView, overdue: bool) -> None:
 def test_what_is_answered_at_once_and_what_is_news(view: PeerView, heartbeat: Heartbeat, new: bool, news: bool) -> None:
     after = heard(view, heartbeat)
     assert (is_new_acquaintance(view, after), is_news(view, after)) == (new, news)
+
+
+def test_who_died_failed_at_its_last_heartbeat_and_who_lost_its_carrier_at_the_one_before_it_said_so() -> None:
+    assert failed_at(DOWN) == DOWN.heard_at
+    unable = heard(heard(UP, beat(flags=UNABLE | STANDBY)), beat(sequence=12, flags=UNABLE | STANDBY), NOW + 1)
+    assert failed_at(unable) == UP.heard_at
+    assert failed_at(pass_time(unable, NOW + 2)) == UP.heard_at
+
+
+@pytest.mark.parametrize("view", [UNKNOWN, UP, LEFT, HELD_VIEW, replace(UP, flags=STANDBY)])
+def test_who_lives_or_went_in_order_did_not_fail(view: PeerView) -> None:
+    assert failed_at(view) is None
+
+
+def test_who_was_never_able_did_not_fail() -> None:
+    assert failed_at(heard(UNKNOWN, beat(flags=UNABLE))) is None
+    assert failed_at(replace(UNKNOWN, state=NodeState.DOWN)) is None
