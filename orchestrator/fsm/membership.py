@@ -3,6 +3,10 @@
 A node that has just started, or slept, waits for its peers' first heartbeats, at most 4 intervals, before it owns
 anything: one of them may want it to stand by (see `liveness`).
 
+*Cable.* A node without carrier that hears nobody knows that it is cut off: it forgets who was there, as after a sleep.
+When the carrier is back it waits for the first word longer than after a start: neighbors may have to be resolved anew,
+and the kernel asks for each once a second.
+
 *Isolation.* When more than half of the peers that were UP, and at least two, are lost at once, this node believes that
 it is itself cut off. It keeps what it has and takes nothing over: those peers go on counting (they are `doubted`)
 until they are heard, or the cluster calls them dead, or `isolation_s` has passed: by then two that died together must
@@ -30,6 +34,7 @@ from orchestrator.fsm.liveness import (
     is_able,
     is_alive,
     is_deaf_to,
+    is_heard,
     is_held,
     is_overdue,
     is_present,
@@ -40,6 +45,9 @@ from orchestrator.fsm.liveness import (
 )
 
 SETTLING_INTERVALS = 4.0
+RECONNECTION_S = 1.5
+"""Until the first word after the carrier is back: the second question for a neighbor's MAC, and what follows."""
+
 FEWEST_LOST = 2
 """One lost peer is a dead peer, also where it is the only one: somebody must serve."""
 
@@ -67,7 +75,7 @@ class Role(Enum):
 class Membership:
     """The views of all peers, by node name. `settling_until`: when this node stops waiting for their first word.
 
-    `unready` are nodes that the cluster calls dead. `able`: this node has an interface to serve.
+    `unready` are nodes that the cluster calls dead. `able`: this node has an interface to serve (see `with_carrier`).
     """
 
     node: str
@@ -106,20 +114,42 @@ def leaving(membership: Membership) -> Membership:
     return replace(membership, leaving=True)
 
 
+def with_carrier(membership: Membership, able: bool, now: float) -> Membership:
+    """Return the membership of a node of which an interface to serve, or none, has carrier.
+
+    One that has it again, and heard nobody without, knows nothing: not even that those are gone who seemed to be.
+    """
+    if not able or membership.able:
+        return replace(membership, able=able)
+    if _hears_somebody(membership, now):
+        return _settling(replace(membership, able=True), _patience_s(membership), now)
+    views = {peer: _unheard(view, now) for peer, view in membership.views.items()}
+    return _settling(replace(membership, able=True, views=views), max(RECONNECTION_S, _patience_s(membership)), now)
+
+
 def awoken(membership: Membership, now: float) -> Membership:
     """Return the membership of a process that slept longer than its peers had patience: who lives must be heard anew.
 
     Who was gone before stays gone; who was there may have buried this node meanwhile, and will say so.
     """
-    views = {peer: _unheard(view, now) for peer, view in membership.views.items()}
-    settling_until = now + SETTLING_INTERVALS * membership.timing.interval_s
-    return replace(membership, views=views, settling_until=settling_until)
+    views = {peer: view if _is_gone(view) else _unheard(view, now) for peer, view in membership.views.items()}
+    return _settling(replace(membership, views=views), _patience_s(membership), now)
+
+
+def _settling(membership: Membership, patience_s: float, now: float) -> Membership:
+    return replace(membership, settling_until=now + patience_s)
+
+
+def _patience_s(membership: Membership) -> float:
+    return SETTLING_INTERVALS * membership.timing.interval_s
+
+
+def _is_gone(view: PeerView) -> bool:
+    return view.state in {NodeState.DOWN, NodeState.LEFT}
 
 
 def _unheard(view: PeerView, now: float) -> PeerView:
     """What was heard in the past stays known, so that it cannot be replayed."""
-    if view.state in {NodeState.DOWN, NodeState.LEFT}:
-        return view
     return PeerView(known_since=now, interval_s=view.interval_s, seen=view.seen, heard_at=view.heard_at)
 
 
@@ -133,12 +163,20 @@ def receive(membership: Membership, heartbeat: Heartbeat, now: float) -> Members
     after = hear(view, heartbeat, now, membership.timing)
     if isinstance(after, Refusal):
         return after
-    return replace(membership, views={**membership.views, heartbeat.sender: after})
+    received = replace(membership, views={**membership.views, heartbeat.sender: after})
+    return _sooner_settled(received, now) if view.state is not after.state else received
+
+
+def _sooner_settled(membership: Membership, now: float) -> Membership:
+    """After the first word of one, the others' is not far."""
+    return replace(membership, settling_until=min(membership.settling_until, now + _patience_s(membership)))
 
 
 def at(membership: Membership, now: float) -> Membership:
     """Return the membership at `now`; the same one if nothing changes by time alone."""
     changed = {peer: after for peer, view in membership.views.items() if (after := pass_time(view, now)) is not view}
+    if changed and not membership.able and not _hears_somebody(membership, now):
+        return replace(membership, views={peer: _unheard(view, now) for peer, view in membership.views.items()})
     if changed and is_cut_off(membership, now):
         changed = {peer: doubted(view, now, membership.timing) for peer, view in changed.items()}
     for peer in membership.unready & membership.views.keys():
@@ -155,6 +193,10 @@ def is_cut_off(membership: Membership, now: float) -> bool:
     ]
     lost = sum(view.state is NodeState.DOWN or is_overdue(view, now) for view in counted)
     return lost >= FEWEST_LOST and 2 * lost > len(counted)
+
+
+def _hears_somebody(membership: Membership, now: float) -> bool:
+    return any(is_heard(view, now) for view in membership.views.values())
 
 
 def candidates(membership: Membership, now: float) -> frozenset[str]:
@@ -204,14 +246,18 @@ def own_flags(membership: Membership, now: float) -> HeartbeatFlag:
     return flags
 
 
-def flags_about(view: PeerView, now: float) -> HeartbeatFlag:
-    """Return the flags that are for this peer alone."""
-    flags = HeartbeatFlag.NONE
+def flags_about(membership: Membership, peer: str, now: float) -> HeartbeatFlag:
+    """Return the flags that are for this peer alone.
+
+    That a node without carrier is deaf is no news. When it can be heard again, its peers are to say at once that they
+    hold it, and not to wait until it hears them.
+    """
+    view, flags = membership.views[peer], HeartbeatFlag.NONE
     if was_lost(view, now):
         flags |= HeartbeatFlag.LOST
     if is_held(view, now):
         flags |= HeartbeatFlag.HELD
-    if is_deaf_to(view, now):
+    if membership.able and is_deaf_to(view, now):
         flags |= HeartbeatFlag.DEAF
     return flags
 

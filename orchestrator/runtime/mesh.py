@@ -10,6 +10,7 @@ on while a machine sleeps. No clock of one node is ever compared with that of an
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -19,7 +20,15 @@ from orchestrator.apply.datagrams import DatagramSocket, Place, open_all
 from orchestrator.fsm import membership
 from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal, Traffic, decode, encode
 from orchestrator.fsm.keys import Keys
-from orchestrator.fsm.liveness import MISSED_INTERVALS, NEVER, NodeState, PeerView, is_new_acquaintance, is_news
+from orchestrator.fsm.liveness import (
+    MISSED_INTERVALS,
+    NEVER,
+    NodeState,
+    PeerView,
+    failed_at,
+    is_new_acquaintance,
+    is_news,
+)
 from orchestrator.fsm.membership import Membership, Outlook
 from orchestrator.fsm.orders import MeshOrders
 from orchestrator.fsm.tally import Tally
@@ -43,7 +52,7 @@ class Mesh:
         self._tally = tally
         self._on_outlook = on_outlook
         self._instance = secrets.randbits(64)
-        self._sequence = 0
+        self._sequences: Counter[str] = Counter()
         self._able = True
         self._orders: MeshOrders | None = None
         self._keys = Keys(newest=b"")
@@ -95,7 +104,7 @@ class Mesh:
         self._able = able
         self.is_current()
         if self._membership is not None and self._membership.able is not able:
-            self._membership = replace(self._membership, able=able)
+            self._membership = membership.with_carrier(self._membership, able, self._loop.time())
             self._send_to_all()
             self._look()
 
@@ -111,6 +120,11 @@ class Mesh:
         """When a heartbeat of `node` came last, in monotonic seconds; None: never."""
         view = self._membership.views.get(node) if self._membership is not None else None
         return None if view is None or view.heard_at == NEVER else view.heard_at
+
+    def failed_at(self, node: str) -> float | None:
+        """When a node that died or lost its carrier was last heard able to serve; None for any other."""
+        view = self._membership.views.get(node) if self._membership is not None else None
+        return None if view is None else failed_at(view)
 
     def close(self) -> None:
         for timer in (self._beat_timer, self._look_timer):
@@ -178,14 +192,14 @@ class Mesh:
 
     def _send(self, peer: str, flags: HeartbeatFlag, now: float) -> None:
         assert self._orders is not None, "timers and sockets exist only after the first orders"
-        self._sequence += 1
+        self._sequences[peer] += 1
         heartbeat = Heartbeat(
             sender=self._node,
             receiver=peer,
             interval_ms=round(self._orders.timing.interval_s * 1000),
             instance=self._instance,
-            sequence=self._sequence,
-            flags=flags | membership.flags_about(self._state.views[peer], now),
+            sequence=self._sequences[peer],
+            flags=flags | membership.flags_about(self._state, peer, now),
         )
         datagram = encode(heartbeat, self._keys.signing(now))
         for source, host in self._paths[peer]:

@@ -8,6 +8,7 @@ import functools
 import heapq
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -47,7 +48,7 @@ class Process:
 
     membership: Membership
     instance: int
-    sequence: int = 0
+    sequences: Counter[str] = field(default_factory=Counter)
     patience_ends: float = 0.0
     asleep: bool = False
     waiting: list[Heartbeat] = field(default_factory=list)
@@ -93,7 +94,7 @@ class Cluster:
 
     def set_able(self, name: str, able: bool) -> None:
         process = self.running[name]
-        process.membership = replace(process.membership, able=able)
+        process.membership = membership.with_carrier(process.membership, able, self.now)
         self._send_to_all(process)
         self._look(process)
 
@@ -195,14 +196,14 @@ class Cluster:
 
     def _send(self, process: Process, peer: str, flags: HeartbeatFlag | None = None) -> None:
         own = membership.own_flags(process.membership, self.now) if flags is None else flags
-        process.sequence += 1
+        process.sequences[peer] += 1
         heartbeat = Heartbeat(
             sender=process.membership.node,
             receiver=peer,
             interval_ms=round(self.timing.interval_s * 1000),
             instance=process.instance,
-            sequence=process.sequence,
-            flags=own | membership.flags_about(process.membership.views[peer], self.now),
+            sequence=process.sequences[peer],
+            flags=own | membership.flags_about(process.membership, peer, self.now),
         )
         lost = (heartbeat.sender, peer) in self.network.blocked or self._random.random() < self.network.loss
         if not lost:

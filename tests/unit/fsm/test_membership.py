@@ -16,6 +16,7 @@ from orchestrator.fsm.membership import (
     own_flags,
     receive,
     started,
+    with_carrier,
     with_peers,
 )
 
@@ -42,7 +43,7 @@ def role(membership: Membership, now: float) -> Role:
 
 
 def told(membership: Membership, peer: str, now: float) -> HeartbeatFlag:
-    return own_flags(membership, now) | flags_about(membership.views[peer], now)
+    return own_flags(membership, now) | flags_about(membership, peer, now)
 
 
 def heard_all(membership: Membership, now: float) -> Membership:
@@ -281,3 +282,38 @@ def test_pair_of_which_one_direction_is_broken_is_lost_to_each_other() -> None:
         membership = after(after(after(membership, "b", now, HeartbeatFlag.DEAF), "c", now), "d", now)
     assert outlook(at(membership, NOW + 0.4), NOW + 0.4).alive == ("a", "c", "d")
     assert told(at(membership, NOW + 0.4), "b", NOW + 0.4) == HeartbeatFlag.NONE, "we do hear it"
+
+
+@pytest.mark.parametrize("silent_s", [0.25, 3.0, 60.0])
+@pytest.mark.parametrize("peers", ["b", "bc"])
+def test_returned_carrier_waits_for_the_first_word_and_says_nobody_was_lost(peers: str, silent_s: float) -> None:
+    membership = with_carrier(heard_all(fresh(*peers), NOW), False, NOW)
+    now = NOW + silent_s
+    membership = with_carrier(at(membership, now), True, now)
+    assert role(membership, now + 1.4) is Role.SETTLING
+    membership = after(membership, "b", now + 1.4, HeartbeatFlag.HELD | HeartbeatFlag.LOST)
+    assert role(membership, now + 1.4) is Role.STANDBY
+    assert told(membership, "b", now + 1.4) == HeartbeatFlag.STANDBY
+
+
+def test_cable_that_is_cut_unmakes_no_peer() -> None:
+    cut = at(with_carrier(heard_all(fresh("b", "c"), NOW), False, NOW), NOW + 1)
+    assert set(outlook(cut, NOW + 1).states.values()) == {NodeState.UNKNOWN}
+    assert outlook(cut, NOW + 1).role is Role.STANDBY
+    assert told(cut, "b", NOW + 60) == HeartbeatFlag.UNABLE | HeartbeatFlag.STANDBY, "deaf, but that is no news"
+
+
+def test_returned_carrier_does_not_wait_for_the_dead() -> None:
+    membership = with_carrier(heard_all(fresh("b", "c"), NOW), False, NOW)
+    membership = with_carrier(at(membership, NOW + 60), True, NOW + 60)
+    membership = after(membership, "b", NOW + 60.2)
+    assert role(membership, NOW + 60.5) is Role.SETTLING
+    assert role(membership, NOW + 60.7) is Role.ACTIVE
+    alone = with_carrier(at(with_carrier(fresh("b"), False, NOW), NOW + 60), True, NOW + 60)
+    assert role(alone, NOW + 61.6) is Role.ACTIVE
+
+
+def test_returned_carrier_does_not_wait_where_peers_were_heard_all_the_time() -> None:
+    membership = with_carrier(heard_all(fresh("b", "c"), NOW), False, NOW)
+    membership = with_carrier(heard_all(membership, NOW + 60), True, NOW + 60.1)
+    assert role(membership, NOW + 60.1) is Role.ACTIVE
