@@ -41,8 +41,13 @@ def conflicts(lab: Lab, node: str) -> dict[str, AddressConflict]:
     return {each.address: each for state in found for each in state.spec.conflicts}
 
 
+def metrics(lab: Lab, node: str) -> dict[str, float]:
+    """The samples of a node's speaker by `name{labels}`; none while it is not there."""
+    _, text = http_get(lab, node, METRICS_PORT, "/metrics")
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {sample: float(value) for sample, _, value in lines}
+
+
 def metric(lab: Lab, node: str, sample: str) -> float:
     """The value of a sample (`name{labels}`) of a node's speaker, 0 if it is not there."""
-    _, text = http_get(lab, node, METRICS_PORT, "/metrics")
-    values = (line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f"{sample} "))
-    return float(next(values, 0))
+    return metrics(lab, node).get(sample, 0)

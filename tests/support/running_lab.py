@@ -21,10 +21,19 @@ HOPS = frozenset(str(node.address) for node in layout.NODES)
 
 
 @contextmanager
-def running_lab(purpose: str) -> Iterator[Lab]:
-    """A lab of its own for the tests of one module; gone afterwards, whatever happens."""
+def network(purpose: str) -> Iterator[Lab]:
+    """The machines of a lab of its own, without manifests and processes; gone afterwards, whatever happens."""
     lab = Lab.up(f"{purpose}{os.getpid()}")
     try:
+        yield lab
+    finally:
+        lab.down()
+
+
+@contextmanager
+def running_lab(purpose: str) -> Iterator[Lab]:
+    """A lab of its own for the tests of one module, with everything that the demo has."""
+    with network(purpose) as lab:
         for manifest in topology.initial_manifests():
             lab.drop(manifest)
         lab.write_manifest("peers.yaml", _patient((topology.manifest_folder() / "peers.yaml").read_text()))
@@ -35,8 +44,6 @@ def running_lab(purpose: str) -> Iterator[Lab]:
             error.add_note(last_words(lab))
             raise
         yield lab
-    finally:
-        lab.down()
 
 
 def _patient(peers: str) -> str:
