@@ -55,8 +55,9 @@ class SpeakerReport:
         self._earlier: set[ObjectRef] = set()
         self._failed_earlier: set[ObjectKey] = set()
         self._begun: set[ObjectKey] = set()
+        self._settling: set[ObjectKey] = set()
         self.unsettled = asyncio.Event()
-        """Set when a ServiceL2Status was written or removed; `compare` should follow when others had time for theirs."""
+        """Set when a ServiceL2Status was written or removed: `compare` should follow when others had time for theirs."""
 
     async def remember(self, failed: Iterable[ObjectKey]) -> None:
         """Find what an earlier speaker of this node said; `failed` are Services that it said it left to others."""
@@ -97,13 +98,15 @@ class SpeakerReport:
             await self._sink.write(self._statuses[ref])
 
     async def compare(self, store: ObjectStore) -> None:
-        """Write our ServiceL2Statuses again that are gone; remove those that others left of Services begun since.
+        """Write our ServiceL2Statuses again that are gone; remove those that others left of Services that have settled.
 
-        Only once: who writes its status again takes itself for the owner, and it is for the responders to settle that.
+        A Service settles from one comparison to the next. What is removed is removed once: who writes its status again
+        takes itself for the owner, and that is for the responders to decide.
         """
-        self.unsettled.clear()
-        begun, self._begun = self._begun, set()
-        for service in sorted(begun):
+        settled, self._settling, self._begun = self._settling, self._begun, set()
+        if not self._settling:
+            self.unsettled.clear()
+        for service in sorted(settled):
             await self._delete_other_owners(service, store, living=())
         names = await self._sink.names("ServiceL2Status", self._namespace)
         await self.restore(ref for ref in self._statuses if ref.kind == "ServiceL2Status" and ref.name not in names)
@@ -170,6 +173,7 @@ class SpeakerReport:
             self._begun.add(new.service)
         elif old is not None:
             self._begun.discard(old.service)
+            self._settling.discard(old.service)
         self.unsettled.set()
 
     def _expose(self, part: Announced) -> None:

@@ -1,6 +1,8 @@
 """`ferrule failover` and `ferrule arping` in a lab that serves: the address moves, the wire agrees, and it moves back."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -8,8 +10,9 @@ import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.lab import layout
+from orchestrator.lab.objects import layer2_nodes
 from orchestrator.lab.topology import Lab
-from tests.support.running_lab import LIMIT_S, address_of, owner, running_lab, wait
+from tests.support.running_lab import LIMIT_S, address_of, owner, process, running_lab, wait
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +48,21 @@ def test_address_moves_by_hand_and_back(lab: Lab, capsys: pytest.CaptureFixture[
     assert wait(lambda: owner(lab), "an owner after the second move") == third
     assert failover(lab, address, "--undo") == 0
     wait(lambda: owner(lab) == before or None, "the elected owner again")
+
+
+def test_new_owner_removes_the_statuses_of_a_speaker_that_hangs(lab: Lab) -> None:
+    """Its responder lives, so the new owner gives it the time to remove them itself."""
+    address = address_of(lab, "intranet")
+    before = wait(lambda: owner(lab), "an owner")
+    wait(lambda: layer2_nodes(lab, "intranet") == [before], "its status alone")
+    pid = process(lab, f"speaker-{before}").identity.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert failover(lab, address) == 0
+        (away,) = wait(lambda: layer2_nodes(lab, "intranet"), "an owner after the move")
+        assert away != before
+        wait(lambda: layer2_nodes(lab, "intranet-admin") == [away], "the same of the other Service")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert failover(lab, address, "--undo") == 0
+    wait(lambda: layer2_nodes(lab, "intranet") == [before], "the elected owner again")

@@ -111,25 +111,32 @@ def other_owner(told: Told) -> Path:
 async def test_old_owner_that_lives_is_left_to_remove_its_status_itself(told: Told) -> None:
     theirs = other_owner(told)
     await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
+    await told.report.compare(told.store)
     assert theirs.exists()
+    assert told.report.unsettled.is_set()
     await told.report.compare(told.store)
     assert not theirs.exists()
+    assert not told.report.unsettled.is_set()
 
 
 async def test_owner_that_says_so_again_is_not_denied(told: Told) -> None:
     await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
-    await told.report.compare(told.store)
+    for _ in range(2):
+        await told.report.compare(told.store)
     theirs = other_owner(told)
-    await told.report.compare(told.store)
+    for _ in range(2):
+        await told.report.compare(told.store)
     assert theirs.exists()
 
 
 async def test_former_owner_removes_nothing_of_the_next(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
     await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.compare(told.store)
     await told.report.group_changed(plan, EMPTY, told.store)
     theirs = other_owner(told)
-    await told.report.compare(told.store)
+    for _ in range(2):
+        await told.report.compare(told.store)
     assert theirs.exists()
 
 
@@ -140,7 +147,6 @@ async def test_status_that_went_without_notice_is_written_again_while_it_is_true
     assert told.report.unsettled.is_set()
     await told.report.compare(told.store)
     assert status_file("l2") in told.files()
-    assert not told.report.unsettled.is_set()
     await told.report.group_changed(plan, EMPTY, told.store)
     await told.report.compare(told.store)
     assert status_file("l2") not in told.files()
