@@ -16,6 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="announce from nodes labelled exclude-from-external-load-balancers, too",
     )
+    _add_heartbeat_arguments(parser)
+    _add_layer2_arguments(parser)
+    parser.add_argument(
+        "--daemon-group",
+        default="frr",
+        metavar="GROUP",
+        help="group that may read the rendered files (default: %(default)s)",
+    )
+
+
+def _add_heartbeat_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ml-bindport",
         type=port,
@@ -31,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder whose file secretkey signs the heartbeats, METALLB_ML_SECRET_KEY_PATH (default: the Secret memberlist)",
     )
+
+
+def _add_layer2_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--return-hold",
         type=seconds,
@@ -58,12 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=ConflictAction.DEFEND.value,
         help="when a foreign machine claims an address of ours: go on answering, or give way until it is silent "
         "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--daemon-group",
-        default="frr",
-        metavar="GROUP",
-        help="group that may read the rendered files (default: %(default)s)",
     )
 
 
