@@ -5,8 +5,8 @@ it. One that is tentative, or a duplicate, is none: `Link.addresses` holds those
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Interface, IPv6Address, IPv6Interface
 
@@ -85,6 +85,20 @@ def eligibility(link: Link, excluded: re.Pattern[str] | None) -> Eligibility:
     if not link.broadcast or link.mac is None:
         return Eligibility.NO_BROADCAST
     return Eligibility.ELIGIBLE
+
+
+def can_serve(links: Iterable[Link], interfaces: tuple[str, ...] | None, excluded: re.Pattern[str] | None) -> bool:
+    """Return False if announcements are for interfaces of this node (None: all that may answer), and none has carrier.
+
+    A node that has none of them has lost nothing: who is elected without an interface says so (`noInterface`).
+    """
+    ours = [
+        link
+        for link in links
+        if (interfaces is None or link.name in interfaces)
+        and eligibility(replace(link, up=True), excluded) is Eligibility.ELIGIBLE
+    ]
+    return not ours or any(link.up and link.carrier for link in ours)
 
 
 def link_local(link: Link) -> IPv6Address | None:

@@ -22,7 +22,6 @@ from orchestrator.fsm.heartbeat import Heartbeat, HeartbeatFlag, Refusal, Traffi
 from orchestrator.fsm.keys import Keys
 from orchestrator.fsm.liveness import (
     MISSED_INTERVALS,
-    NEVER,
     NodeState,
     PeerView,
     failed_at,
@@ -100,7 +99,7 @@ class Mesh:
             self._look()
 
     def set_able(self, able: bool) -> None:
-        """False: none of the interfaces that announcements are for has carrier. All peers are told at once."""
+        """False: all interfaces that announcements are for lost their carrier. All peers are told at once."""
         self._able = able
         self.is_current()
         if self._membership is not None and self._membership.able is not able:
@@ -115,11 +114,6 @@ class Mesh:
         log.warning("this process slept, others may have taken over")
         self._wake_up()
         return False
-
-    def last_heard(self, node: str) -> float | None:
-        """When a heartbeat of `node` came last, in monotonic seconds; None: never."""
-        view = self._membership.views.get(node) if self._membership is not None else None
-        return None if view is None or view.heard_at == NEVER else view.heard_at
 
     def failed_at(self, node: str) -> float | None:
         """When a node that died or lost its carrier was last heard able to serve; None for any other."""

@@ -20,7 +20,7 @@ from orchestrator.apply.links import Links as LinkInventory
 from orchestrator.apply.links import watch_links
 from orchestrator.errors import DaemonError, InvalidConfig
 from orchestrator.fsm.contests import Speaker
-from orchestrator.fsm.interfaces import Link, eligibility
+from orchestrator.fsm.interfaces import Link, can_serve, eligibility
 from orchestrator.fsm.membership import Outlook, Role
 from orchestrator.fsm.orders import Orders, parse_addresses, parse_table
 from orchestrator.fsm.responder import Claim
@@ -31,7 +31,6 @@ from orchestrator.fsm.responder_api import (
     LinkReport,
     Links,
     Liveness,
-    NodeState,
     Table,
     TableApplied,
     TableRefused,
@@ -198,7 +197,7 @@ class Responder:
     def _check_carrier(self) -> None:
         """A node that can reach nobody on the announcing interfaces leaves its addresses to the others."""
         if self._orders is not None and self._links is not None:
-            self._mesh.set_able(self._wire.has_carrier(self._orders.interfaces))
+            self._mesh.set_able(can_serve(self._links, self._orders.interfaces, self._orders.excluded))
 
     def _confirm(self, orders: Orders) -> None:
         self._unconfirmed = False
@@ -249,11 +248,10 @@ class Responder:
         self._keeper.hear(claims, Speaker.AWAY if self._connection is None else Speaker.CONNECTED)
 
     def _first_announced(self, address: bytes, now: float) -> None:
-        """Measure a failover: from the last sign of an owner that died to our first announcement of its address."""
-        previous, outlook = self._keeper.predecessor(address), self._mesh.outlook
-        heard_at = self._mesh.last_heard(previous)
-        if heard_at is not None and outlook is not None and outlook.states.get(previous) is NodeState.DOWN:
-            self._tally.failovers_s.append(now - heard_at)
+        """Measure a failover: from the last sign of an owner that failed to our first announcement of its address."""
+        failed_at = self._mesh.failed_at(self._keeper.predecessor(address))
+        if failed_at is not None:
+            self._tally.failovers_s.append(now - failed_at)
 
 
 async def run(settings: ResponderSettings) -> None:

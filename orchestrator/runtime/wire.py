@@ -115,12 +115,6 @@ class Wire:
         """Ask who has these, each on its interfaces. Return those for which none can."""
         return tuple(address for address in addresses if not self._ask(address))
 
-    def has_carrier(self, interfaces: tuple[str, ...] | None) -> bool:
-        """Return whether one of these interfaces (None: any) is eligible and has carrier."""
-        return any(
-            port.link.carrier and (interfaces is None or port.link.name in interfaces) for port in self._ports.values()
-        )
-
     def groups(self) -> Mapping[str, int]:
         """How many solicited-node groups each interface is a member of."""
         return {port.link.name: port.memberships.count for port in self._ports.values()}

@@ -4,7 +4,15 @@ from ipaddress import IPv6Address, ip_interface
 
 import pytest
 
-from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Eligibility, Link, eligibility, exclusion, link_local
+from orchestrator.fsm.interfaces import (
+    DEFAULT_EXCLUSIONS,
+    Eligibility,
+    Link,
+    can_serve,
+    eligibility,
+    exclusion,
+    link_local,
+)
 from orchestrator.net.link import MacAddress
 
 ETH0 = Link(
@@ -33,6 +41,33 @@ ETH0 = Link(
 )
 def test_eligibility_names_the_first_reason(link: Link, expected: Eligibility) -> None:
     assert eligibility(link, exclusion(DEFAULT_EXCLUSIONS)) is expected
+
+
+DARK = replace(ETH0, carrier=False)
+ETH1 = replace(ETH0, index=3, name="eth1")
+
+
+@pytest.mark.parametrize(
+    ("links", "interfaces", "expected"),
+    [
+        ((ETH0,), None, True),
+        ((DARK,), None, False),
+        ((DARK, ETH1), None, True),
+        ((DARK, ETH1), ("eth0",), False),
+        ((DARK, ETH1), ("eth0", "eth1"), True),
+        ((replace(ETH0, up=False),), ("eth0",), False),
+        ((ETH0,), ("eth9",), True),
+        ((DARK,), ("eth9",), True),
+        ((DARK, replace(ETH1, master=4)), None, False),
+        ((replace(DARK, master=4),), ("eth0",), True),
+        ((replace(DARK, name="veth1"),), ("veth1",), True),
+        ((), None, True),
+    ],
+)
+def test_node_cannot_serve_if_all_it_has_to_serve_on_lost_carrier(
+    links: tuple[Link, ...], interfaces: tuple[str, ...] | None, expected: bool
+) -> None:
+    assert can_serve(links, interfaces, exclusion(DEFAULT_EXCLUSIONS)) is expected
 
 
 @pytest.mark.parametrize(
