@@ -1,6 +1,5 @@
 """Three responders and a client on two networks: every way in which one of them can fail (docs/layer2-liveness.md)."""
 
-import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +23,8 @@ from tests.support.mesh_nodes import (
     heal,
     heartbeat_text,
     killed,
+    listening,
+    senders,
     split,
     thaw,
     two_networks,
@@ -121,11 +122,11 @@ async def test_process_that_slept_answers_nobody_before_it_heard_its_peers(
     nodes.order("a", addresses=[OURS], hold_s=FOR_EVER_S)
     await eventually(lambda: _answerers(lan["client"]) == {namespaces.mac_address(lan["a"], "eth0")})
     unanswered = _unanswered(nodes)
-    with _listening(lan["client"]) as ears:
+    with listening(lan["client"]) as ears:
         thaw(nodes["c"])
         await nodes.until(lambda: nodes["c"].role is Role.STANDBY and _unanswered(nodes) > unanswered)
         assert answers(lan["client"], OURS), "what came before this reply was heard, too"
-        assert namespaces.mac_address(lan["c"], "eth0") not in _senders(ears)
+        assert namespaces.mac_address(lan["c"], "eth0") not in senders(ears, OURS)
     await nodes.all_see("ab")
 
 
@@ -138,31 +139,6 @@ def _answerers(client: Namespace) -> set[str]:
     """The MACs that answer two questions for our address."""
     done = client.run(["arping", "-c", "2", "-w", "3", "-I", "eth0", OURS], check=False)
     return {line.split("[")[1].split("]")[0].lower() for line in done.stdout.splitlines() if "reply from" in line}
-
-
-@contextlib.contextmanager
-def _listening(client: Namespace) -> Iterator[socket.socket]:
-    """Every ARP frame that arrives at the client."""
-
-    def listen() -> socket.socket:
-        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
-        opened.bind(("eth0", 0x0806))
-        opened.setblocking(False)
-        return opened
-
-    with client.inside(listen) as opened:
-        yield opened
-
-
-def _senders(ears: socket.socket) -> set[str]:
-    """Who said something about our address."""
-    senders = set()
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            frame = ears.recv(2048)
-            if frame[28:32] == socket.inet_aton(OURS):
-                senders.add(frame[6:12].hex(":"))
-    return senders
 
 
 async def test_lost_carrier_is_told_over_the_other_network_at_once(nodes: Fleet, lan: dict[str, Namespace]) -> None:
@@ -185,6 +161,12 @@ async def test_returned_carrier_is_held(nodes: Fleet, lan: dict[str, Namespace])
     await nodes.stay_calm("a", heartbeats=10)
     await nodes.all_see("abc")
     await eventually(lambda: answers(lan["client"], OURS))
+
+
+async def test_interface_that_exists_nowhere_makes_nobody_unable(nodes: Fleet) -> None:
+    nodes.order(interfaces=("eth9",), hold_s=FOR_EVER_S, isolation_s=FOR_EVER_S)
+    await nodes.stay_calm("a", heartbeats=20)
+    await nodes.all_see("abc")
 
 
 async def test_recorded_and_forged_heartbeats_bring_nobody_back(nodes: Fleet, lan: dict[str, Namespace]) -> None:

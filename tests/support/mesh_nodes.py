@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -59,6 +60,7 @@ class Watched:
     changes: int = 0
     heartbeats: Counter[str] = field(default_factory=Counter)
     drops: Counter[str] = field(default_factory=Counter)
+    failovers_s: tuple[float, ...] = ()
 
     def catch_up(self) -> None:
         while not self.node.events.empty():
@@ -66,7 +68,8 @@ class Watched:
                 case Liveness() as liveness:
                     self.changes += liveness != self.liveness
                     self.liveness = liveness
-                case Counters(heartbeats=heartbeats, drops=drops):
+                case Counters(heartbeats=heartbeats, drops=drops, failovers_s=failovers_s):
+                    self.failovers_s += tuple(failovers_s)
                     self.heartbeats.update(heartbeats)
                     self.drops.update(drops)
                 case _:
@@ -200,3 +203,28 @@ def heartbeat_text(payload: bytes) -> str:
     """Return sender and receiver of a heartbeat, for choosing among captured ones."""
     sender_length, receiver_length = struct.unpack_from("!BB", payload, 2)
     return payload[24 : 24 + sender_length + receiver_length].decode()
+
+
+@contextlib.contextmanager
+def listening(client: Namespace) -> Iterator[socket.socket]:
+    """Every ARP frame that arrives at the client's `eth0`."""
+
+    def listen() -> socket.socket:
+        opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+        opened.bind(("eth0", 0x0806))
+        opened.setblocking(False)
+        return opened
+
+    with client.inside(listen) as opened:
+        yield opened
+
+
+def senders(ears: socket.socket, address: str) -> set[str]:
+    """The MACs of those who said since then that the address is theirs."""
+    found = set()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            frame = ears.recv(2048)
+            if frame[28:32] == socket.inet_aton(address):
+                found.add(frame[6:12].hex(":"))
+    return found
