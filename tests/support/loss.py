@@ -57,11 +57,13 @@ def receive():
 
 while not select.select([sys.stdin], [], [], max(0.0, begin + sent / 1000 - time.monotonic()))[0]:
     receive()
+    unanswered.add(sent)
     try:
         opened.send(str(sent).encode())
+    except BlockingIOError:
+        unanswered.discard(sent)
     except OSError:
         pass
-    unanswered.add(sent)
     sent += 1
     if served and sent % 100 == 0:
         print(sent, flush=True)
@@ -71,7 +73,7 @@ while unanswered and time.monotonic() < patience:
     receive()
 print("lost", *sorted(unanswered), flush=True)
 """
-"""Counts from the first answer on. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered."""
+"""Counts from the first answer on; what the kernel did not take, because others wait for a neighbor, was not sent. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered."""
 
 
 @contextlib.contextmanager
