@@ -1,21 +1,55 @@
-"""Each row of the table of failures names tests that exist."""
+"""The page on liveness: what it names are tests that exist, and what it says of one broken direction is what happens."""
 
+import itertools
 import re
 from pathlib import Path
 
+from orchestrator.decide.election import elect
+from orchestrator.fsm.liveness import Timing
+from orchestrator.net.addresses import parse_address
+from tests.support.mesh_simulation import Cluster
+
 TESTS = Path(__file__).parents[1]
 PAGE = TESTS.parent / "docs" / "layer2-liveness.md"
+ADDRESS = parse_address("192.0.2.1")
+
+
+def rows_after(heading: str) -> list[list[str]]:
+    """The cells of the first table below this heading, without its head."""
+    below = PAGE.read_text().split(f"{heading}\n")[1].splitlines()
+    table = itertools.takewhile(
+        lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith("|"), below)
+    )
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table][2:]
 
 
 def test_every_row_names_tests_that_exist() -> None:
     defined = {
         name
-        for path in TESTS.glob("*/*.py")
+        for path in TESTS.glob("**/*.py")
         for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
     }
-    table = PAGE.read_text().split("## What happens")[1].split("###")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
-    named = [set(re.findall(r"`(test_\w+)`", row.rsplit("|", 2)[1])) for row in rows]
+    rows = rows_after("## What happens")
     assert len(rows) > 20
-    assert all(named)
-    assert set().union(*named) <= defined
+    assert all(re.search(r"`test_\w+`", row[-1]) for row in rows)
+    assert set(re.findall(r"`(test_\w+)`", PAGE.read_text())) <= defined
+
+
+def test_broken_direction_has_the_owners_that_the_page_says() -> None:
+    cluster = Cluster(("a", "b", "c"), Timing())
+    cluster.start(*cluster.names)
+    cluster.run(1.0)
+    cluster.block([("a", "b")])
+    cluster.run(1.0)
+    outlooks = cluster.outlooks()
+    assert all(outlook.role.serves for outlook in outlooks.values())
+    said = {}
+    for orders, *elected, answering in rows_after("### One broken direction among three nodes"):
+        for order in orders.split(" or "):
+            said[order] = (elected, set(re.findall(r"\b[abc]\b", re.split(r":| alone", answering)[0])))
+    assert len(said) == 6, "all orders of three"
+    for order, (elected, answering) in said.items():
+        rank = {name: -place for place, name in enumerate(order.split(", "))}
+        elects = {name: elect(ADDRESS, outlook.alive, rank) for name, outlook in outlooks.items()}
+        assert [elects[name] for name in "abc"] == elected
+        assert {name for name, owner in elects.items() if name == owner} == answering
