@@ -125,13 +125,17 @@ WINDOW = 64
 """How far the slower of two paths may be behind (RFC 4303 §3.4.3 prefers as much): 5 s of a small cluster's heartbeats."""
 
 
+ON_THE_WAY = 3
+"""How many heartbeats of a process that ended may arrive after its successor's first. One that goes on did not end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The newest heartbeat of a node, and its earlier instances, newest last."""
+    """The newest heartbeat of a node, and its earlier instances with their last sequences, newest last."""
 
     instance: int
     sequence: int
-    retired: tuple[int, ...] = ()
+    retired: tuple[tuple[int, int], ...] = ()
 
 
 def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
@@ -139,15 +143,18 @@ def advance(seen: Seen | None, heartbeat: Heartbeat) -> Seen | None:
 
     Replays are sequences that fell out of the window, and instances that were replaced before. Whatever is older than
     the newest has no effect, so it need not be remembered which of the window arrived: there is nothing to gain by
-    showing one again. One recorded before this process started is not known as a replay.
+    showing one again. One recorded before this process started is not known as a replay, but it cannot retire the
+    process that lives: that one goes on.
     """
     if seen is None:
         return Seen(heartbeat.instance, heartbeat.sequence)
     if heartbeat.instance == seen.instance:
         return _later(seen, heartbeat.sequence)
-    if heartbeat.instance in seen.retired:
+    retired = dict(seen.retired)
+    if heartbeat.sequence <= retired.pop(heartbeat.instance, -ON_THE_WAY - 1) + ON_THE_WAY:
         return None
-    return Seen(heartbeat.instance, heartbeat.sequence, (*seen.retired, seen.instance)[-RETIRED_INSTANCES:])
+    kept = (*retired.items(), (seen.instance, seen.sequence))[-RETIRED_INSTANCES:]
+    return Seen(heartbeat.instance, heartbeat.sequence, kept)
 
 
 def _later(seen: Seen, sequence: int) -> Seen | None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.fsm.heartbeat import (
+    ON_THE_WAY,
     RETIRED_INSTANCES,
     WINDOW,
     Heartbeat,
@@ -72,8 +73,9 @@ def test_what_is_no_heartbeat_is_refused(datagram: bytes, refusal: Refusal) -> N
         (Seen(1, 7), 1, 6, Seen(1, 7)),
         (Seen(1, 100), 1, 100 - WINDOW + 1, Seen(1, 100)),
         (Seen(1, 100), 1, 100 - WINDOW, None),
-        (Seen(1, 7), 2, 1, Seen(2, 1, (1,))),
-        (Seen(2, 1, (1,)), 1, 900, None),
+        (Seen(1, 7), 2, 1, Seen(2, 1, ((1, 7),))),
+        (Seen(2, 1, ((1, 7),)), 1, 7 + ON_THE_WAY, None),
+        (Seen(2, 1, ((1, 7),)), 1, 8 + ON_THE_WAY, Seen(1, 8 + ON_THE_WAY, ((2, 1),))),
     ],
 )
 def test_replays_are_refused(seen: Seen | None, instance: int, sequence: int, expected: Seen | None) -> None:
@@ -85,4 +87,4 @@ def test_memory_of_instances_is_bounded() -> None:
     for instance in range(1, 100):
         seen = advance(seen, replace(HEARTBEAT, instance=instance, sequence=1))
     assert seen is not None
-    assert seen.retired == tuple(range(99 - RETIRED_INSTANCES, 99))
+    assert seen.retired == tuple((instance, 1) for instance in range(99 - RETIRED_INSTANCES, 99))

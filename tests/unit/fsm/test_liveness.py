@@ -154,7 +154,12 @@ def test_newest_heartbeat_by_another_path_is_no_second_sign_of_life() -> None:
 
 
 def test_word_of_a_replaced_process_does_not_count() -> None:
-    assert hear(heard(UP, beat(instance=2, sequence=1)), beat(sequence=99), NOW, TIMING) is Refusal.REPLAYED
+    assert hear(heard(UP, beat(instance=2, sequence=1)), beat(sequence=12), NOW, TIMING) is Refusal.REPLAYED
+
+
+def test_replay_from_before_our_start_does_not_silence_the_process_that_lives() -> None:
+    shown = heard(UP, beat(instance=2, sequence=99))
+    assert heard(shown, beat(sequence=14)).seen == Seen(1, 14, ((2, 99),))
 
 
 @pytest.mark.parametrize(
