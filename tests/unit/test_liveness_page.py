@@ -44,9 +44,9 @@ def test_broken_direction_has_the_owners_that_the_page_says() -> None:
     outlooks = cluster.outlooks()
     assert all(outlook.role.serves for outlook in outlooks.values())
     said = {}
-    for orders, *elected, answering in rows_after("### One broken direction among three nodes"):
+    for orders, *elected, answer in rows_after("### One broken direction among three nodes"):
         for order in orders.split(" or "):
-            said[order] = (elected, set(re.findall(r"\b[abc]\b", re.split(r":| alone", answering)[0])))
+            said[order] = (elected, set(re.findall(r"\b[abc]\b", re.split(r":| alone", answer)[0])))
     assert len(said) == 6, "all orders of three"
     for order, (elected, answering) in said.items():
         rank = {name: -place for place, name in enumerate(order.split(", "))}
