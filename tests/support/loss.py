@@ -39,17 +39,18 @@ family = socket.AF_INET6 if ":" in address else socket.AF_INET
 opened = socket.socket(family, socket.SOCK_DGRAM)
 opened.connect((address, int(sys.argv[2])))
 opened.setblocking(False)
-unanswered, begin, sent, served = set(), time.monotonic(), 0, False
+unanswered, begin, sent, served, prompt = set(), time.monotonic(), 0, False, 0
 
 def receive():
-    global served
+    global served, prompt
     while True:
         try:
             answered = int(opened.recv(64))
-            if not served and answered > sent - 20:
+            unanswered.discard(answered)
+            prompt = prompt + 1 if answered > sent - 20 else 0
+            if not served and prompt == 100:
                 unanswered.clear()
                 served = True
-            unanswered.discard(answered)
         except BlockingIOError:
             return
         except OSError:
@@ -73,7 +74,9 @@ while unanswered and time.monotonic() < patience:
     receive()
 print("lost", *sorted(unanswered), flush=True)
 """
-"""Counts from the first prompt answer on: what waited for the neighbor comes in one burst, which nobody's buffer holds. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered."""
+"""Counts after a hundred prompt answers in a row: what waits for the neighbor at first comes in one burst, which no
+buffer holds. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered.
+"""
 
 
 @contextlib.contextmanager
