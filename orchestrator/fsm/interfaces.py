@@ -88,17 +88,18 @@ def eligibility(link: Link, excluded: re.Pattern[str] | None) -> Eligibility:
 
 
 def can_serve(links: Iterable[Link], interfaces: tuple[str, ...] | None, excluded: re.Pattern[str] | None) -> bool:
-    """Return False if announcements are for interfaces of this node (None: all that may answer), and none has carrier.
+    """Return False if announcements are for interfaces of this node (None: any), and none of them can answer now.
 
-    A node that has none of them has lost nothing: who is elected without an interface says so (`noInterface`).
+    They are excluded here, or have lost their carrier: others may serve. A node that has none of the named ones has
+    lost nothing: who is elected without an interface says so (`noInterface`).
     """
     ours = [
         link
         for link in links
         if (interfaces is None or link.name in interfaces)
-        and eligibility(replace(link, up=True), excluded) is Eligibility.ELIGIBLE
+        and eligibility(replace(link, up=True), None) is Eligibility.ELIGIBLE
     ]
-    return not ours or any(link.up and link.carrier for link in ours)
+    return not ours or any(link.carrier and eligibility(link, excluded) is Eligibility.ELIGIBLE for link in ours)
 
 
 def link_local(link: Link) -> IPv6Address | None:

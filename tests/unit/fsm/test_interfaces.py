@@ -60,7 +60,9 @@ ETH1 = replace(ETH0, index=3, name="eth1")
         ((DARK,), ("eth9",), True),
         ((DARK, replace(ETH1, master=4)), None, False),
         ((replace(DARK, master=4),), ("eth0",), True),
-        ((replace(DARK, name="veth1"),), ("veth1",), True),
+        ((replace(ETH0, name="veth1"),), ("veth1",), False),
+        ((replace(ETH0, name="veth1"),), None, False),
+        ((replace(ETH0, name="veth1"), ETH1), None, True),
         ((), None, True),
     ],
 )
