@@ -236,7 +236,7 @@ class Responder:
             self._groups = groups
 
     def _leave(self) -> None:
-        """First fall silent, then tell the peers: the first announcement after that is the new owner's."""
+        """First announce no more, then tell the peers: the first announcement after that is the new owner's."""
         if self._leaving:
             return
         log.info("leaving", addresses=len(self._wire.answered()))
