@@ -277,7 +277,7 @@ def _other_owner(lab: Lab, address: str, owner: str) -> str | None:
 
 
 def kill_node(lab: Lab, report: Report) -> Outcome:
-    """The node that answers for `intranet` dies: cable out, every process killed. Its routes and address must move."""
+    """The node that answers for `intranet` dies: every process killed, cable out. Its routes and address must move."""
     bgp = probes.until(lambda: objects.address_of(lab, "news"), "the address of news")
     layer2 = probes.until(lambda: objects.address_of(lab, "intranet"), "the address of intranet")
     victim = probes.until(lambda: owner_of(lab, layer2), "the owner of intranet's address")
@@ -288,8 +288,8 @@ def kill_node(lab: Lab, report: Report) -> Outcome:
     ):
         probes.until(lambda: far.first_answer() and near.first_answer(), "answers before the node is killed")
         started = time.monotonic()
+        record.kill_processes(lab.machines[victim])  # first: it shall not write that its carrier is lost
         network.unplug(lab.machines, victim)
-        record.kill_processes(lab.machines[victim])
         _soon(lambda: hop not in router.next_hops(lab, bgp), "the end of the dead node's routes")
         withdrawn = time.monotonic() - started
         for stream, clients in ((far, "BGP"), (near, "layer-2")):
