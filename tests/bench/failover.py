@@ -159,6 +159,12 @@ def _start_pod(lab: Lab) -> None:
     processes.start_node(lab, FIRST_NODE, speaker_flags=RETURN_HOLD)
 
 
+def _restart_pod(lab: Lab) -> None:
+    """A supervisor whose child dies again and again waits longer each time; a new one begins anew."""
+    _kill_pod(lab)
+    _start_pod(lab)
+
+
 def _unplug(lab: Lab) -> None:
     """The state folder is there without a network: nobody shall read there that the carrier is lost."""
     os.kill(_speaker_pid(lab), signal.SIGSTOP)
@@ -220,7 +226,7 @@ def _start_speaker(lab: Lab) -> None:
 RESPONDER = "responder killed (the supervisor starts it again)"
 ORDERLY = "speaker stopped in order"
 CAUSES = (
-    Cause(RESPONDER, _kill_responder, lambda _: None),
+    Cause(RESPONDER, _kill_responder, _restart_pod),
     Cause("whole pod killed", _kill_pod, _start_pod),
     Cause("cable cut (carrier stays)", _cut, _mend),
     Cause("link down", _unplug, _plug),
