@@ -17,6 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from ipaddress import ip_interface, ip_network
@@ -298,23 +299,6 @@ def _index(netlink: Netlink, interface: str) -> int:
 
 
 def _in_thread(action: Callable[[], Result]) -> Result:
-    """Run in a new thread and wait for it; its exception is raised here."""
-    results: list[Result] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(action())
-        except BaseException as error:  # noqa: BLE001 - handed over to the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="namespace")
-    thread.start()
-    try:
-        thread.join()
-    except BaseException:  # Ctrl-C: what was begun is finished before anybody cleans up
-        thread.join()
-        raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    """Run in a thread of its own and wait for it, on Ctrl-C too: what was begun is finished before anybody cleans up."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="namespace") as thread:
+        return thread.submit(action).result()
