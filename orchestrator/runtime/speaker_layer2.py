@@ -15,6 +15,7 @@ from orchestrator.apply.layer2 import Disconnected, ResponderClient, ResponderEv
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan
+from orchestrator.fsm.interfaces import Eligibility
 from orchestrator.fsm.liveness import NodeState, interval_for
 from orchestrator.fsm.membership import Role
 from orchestrator.fsm.responder_api import (
@@ -99,7 +100,7 @@ class Layer2:
         return tuple(
             SpeakerInterface(name=link.name, mac=link.mac, carrier=link.carrier, prefixes=link.prefixes)
             for link in self.links
-            if link.eligibility.value == "eligible"
+            if link.eligibility is Eligibility.ELIGIBLE
         )
 
     def took(self, event: ResponderEvent | Exclusions) -> None:

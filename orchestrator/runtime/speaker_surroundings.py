@@ -41,11 +41,13 @@ class Surroundings:
 def look_around(node: NodeName, config: Config, store: ObjectStore, own: tuple[SpeakerInterface, ...]) -> Surroundings:
     """Return the surroundings of `node`, whose interfaces are `own`."""
     neighbors = layer2.heartbeat_peers(config, node)
+    announcing = layer2.announcing_interfaces(config, node)
+    others = [store.speakers[name] for name in sorted(neighbors & store.speakers.keys())]
     spoken = {name: state.spec.interfaces for name, state in store.speakers.items()} | {node: own}
     return Surroundings(
         neighbors=neighbors,
-        peers=_peers(node, config, [store.speakers[name] for name in sorted(neighbors & store.speakers.keys())], own),
-        announcing=layer2.announcing_interfaces(config, node),
+        peers=_peers(own, announcing, others, config),
+        announcing=announcing,
         unready=tuple(sorted(name for name, each in store.nodes.items() if name != node and _is_unready(each))),
         links={name: node_links(interfaces) for name, interfaces in spoken.items() if interfaces},
         placements=_placements(store.failovers.values()),
@@ -78,9 +80,11 @@ def candidates(
 
 
 def _peers(
-    node: NodeName, config: Config, others: Iterable[SpeakerState], own: tuple[SpeakerInterface, ...]
+    own: tuple[SpeakerInterface, ...],
+    announcing: tuple[str, ...] | None,
+    others: Iterable[SpeakerState],
+    config: Config,
 ) -> tuple[PeerNode, ...]:
-    announcing = layer2.announcing_interfaces(config, node)
     found = (
         peer_node(own, announcing, state, layer2.announcing_interfaces(config, state.spec.node)) for state in others
     )
