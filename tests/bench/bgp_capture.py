@@ -5,24 +5,21 @@ beginning of a session; a message that begins in one segment and ends in the nex
 is one short segment. IPv4 unicast only (RFC 4271 §4.3).
 """
 
-import socket
 import struct
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Self
 
 from orchestrator.lab.namespaces import Namespace
+from tests.bench.capture import Capture
 
 MARKER = b"\xff" * 16
 UPDATE = 2
 BGP_PORT = 179
-SO_TIMESTAMPNS = 35
 ETHERTYPE_IPV4 = 0x0800
 PROTOCOL_TCP = 6
 ETHERNET_HEADER = 14
-BUFFER_OCTETS = 8 * 1024 * 1024
 SEGMENT_LIMIT = 65_600
 """A veth pair hands on what TCP gave it, up to 64 KiB at once."""
 
@@ -73,23 +70,11 @@ def tcp_payload(frame: bytes) -> bytes:
     return segment[(segment[12] >> 4) * 4 :]
 
 
-class BgpCapture:
-    """A socket on one interface of a namespace; frames that come in, not those that go out."""
+class BgpCapture(Capture):
+    """The UPDATEs that come in on one interface of a namespace."""
 
     def __init__(self, namespace: Namespace, interface: str) -> None:
-        self._socket = namespace.inside(lambda: _open(interface))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self._socket.close()
-
-    def forget(self) -> None:
-        """Discard what has been received."""
-        self._socket.settimeout(0)
-        while self._next() is not None:
-            pass
+        super().__init__(namespace, interface, ETHERTYPE_IPV4, SEGMENT_LIMIT)
 
     def announced(self, prefix: IPv4Network, limit_s: float) -> float:
         """Return when (seconds since the epoch) the prefix is announced next. Raises TimeoutError."""
@@ -101,34 +86,9 @@ class BgpCapture:
 
     def _seen(self, prefix: IPv4Network, limit_s: float, *, announced: bool) -> float:
         deadline = time.monotonic() + limit_s
-        while (left := deadline - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            received = self._next()
-            if received is None:
-                break
+        while (left := deadline - time.monotonic()) > 0 and (received := self.next_frame(left)) is not None:
             instant, frame = received
             for update in updates(tcp_payload(frame)):
                 if prefix in (update.announced if announced else update.withdrawn):
                     return instant
         raise TimeoutError(f"no UPDATE about {prefix} within {limit_s:g} s")
-
-    def _next(self) -> tuple[float, bytes] | None:
-        try:
-            frame, ancillary, _, _ = self._socket.recvmsg(SEGMENT_LIMIT, 64)
-        except (BlockingIOError, TimeoutError):
-            return None
-        return kernel_time(ancillary), frame
-
-
-def kernel_time(ancillary: list[tuple[int, int, bytes]]) -> float:
-    """Return when the kernel received the frame, seconds since the epoch."""
-    seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
-    return float(seconds) + float(nanoseconds) / 1e9
-
-
-def _open(interface: str) -> socket.socket:
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_OCTETS)
-    opened.bind((interface, ETHERTYPE_IPV4))
-    return opened

@@ -21,7 +21,7 @@ from orchestrator.lab.topology import Lab
 from tests.bench import manifests
 from tests.bench.arp_capture import ArpCapture
 from tests.bench.datagrams import DatagramStream
-from tests.bench.path import show_logs, undisturbed
+from tests.bench.path import temporary_lab
 from tests.bench.rows import Row, Scope, row_of
 
 TIMES = 20
@@ -274,8 +274,7 @@ def _is_settled(lab: Lab, count: int) -> bool:
 @contextmanager
 def _three_nodes(configuration: str, *, endpoints: bool) -> Iterator[Lab]:
     """Three nodes without BGP peers that serve; gone afterwards, whatever happens."""
-    lab = Lab.up(f"failover{os.getpid()}")
-    try:
+    with temporary_lab("failover") as lab:
         lab.write_manifest("nodes.yaml", (topology.manifest_folder() / "nodes.yaml").read_text())
         lab.write_manifest("configuration.yaml", configuration)
         for node in layout.NODES:
@@ -285,12 +284,6 @@ def _three_nodes(configuration: str, *, endpoints: bool) -> Iterator[Lab]:
             _serve(lab, [node.endpoint.name for node in layout.NODES])
             probes.until(lambda: objects.layer2_nodes(lab, "echo") == [FIRST_NODE], "an owner", limit_s=LIMIT_S)
         yield lab
-    except Exception:
-        show_logs(lab)
-        raise
-    finally:
-        with undisturbed():
-            lab.down()
 
 
 def _serve(lab: Lab, machines: Sequence[str]) -> None:

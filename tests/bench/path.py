@@ -109,8 +109,7 @@ class RunningPath:
 @contextmanager
 def running_path(services: int) -> Iterator[RunningPath]:
     """A started path over that many Services of which nobody has an address yet; gone afterwards, whatever happens."""
-    lab = Lab.up(f"bench{os.getpid()}")
-    try:
+    with temporary_lab("bench") as lab:
         lab.write_manifest("nodes.yaml", (topology.manifest_folder() / "nodes.yaml").read_text())
         lab.write_manifest("configuration.yaml", manifests.CONFIGURATION)
         lab.write_manifest("many.yaml", manifests.many_services(services, NODE))
@@ -120,16 +119,24 @@ def running_path(services: int) -> Iterator[RunningPath]:
         path.start_speaker()
         path.start_controller()
         yield path
+
+
+@contextmanager
+def temporary_lab(purpose: str) -> Iterator[Lab]:
+    """A lab with nothing started; gone afterwards, whatever happens. A failure shows the logs."""
+    lab = Lab.up(f"{purpose}{os.getpid()}")
+    try:
+        yield lab
     except Exception:
-        show_logs(lab)
+        _show_logs(lab)
         raise
     finally:
-        with undisturbed():
+        with _undisturbed():
             lab.down()
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def _undisturbed() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM wait: removing the files of 10 000 Services takes a second."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -149,7 +156,7 @@ def _is_zombie(pid: int) -> bool:
     return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
 
 
-def show_logs(lab: Lab, lines: int = 10) -> None:
+def _show_logs(lab: Lab, lines: int = 10) -> None:
     """Print the end of every process' log: the lab will be gone."""
     for path in sorted(lab.folder.logs.glob("*.log")):
         print(f"--- {path.name}", *path.read_text().splitlines()[-lines:], sep="\n", file=sys.stderr)

@@ -15,7 +15,7 @@ from orchestrator.lab import namespaces
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import MacAddress
-from tests.bench.bgp_capture import BUFFER_OCTETS, SO_TIMESTAMPNS, kernel_time
+from tests.bench.capture import BUFFER_OCTETS, SO_TIMESTAMPNS, kernel_time
 from tests.bench.questions import questions
 
 FRAME_LIMIT = 128
