@@ -81,7 +81,7 @@ def test_killed_responder_with_its_supervisor_is_replaced_by_another_node(lab: L
     running_lab.renewed_pid(lab, node, "responder", responder)
 
 
-def test_speaker_that_ends_in_order_hands_its_addresses_over_without_loss(lab: Lab) -> None:
+def test_speaker_that_ends_in_order_hands_its_addresses_over_and_every_new_request_is_served(lab: Lab) -> None:
     node = wait(lambda: owner(lab), "an owner of the layer-2 address")
     before = flaps(lab)
     with probes.Stream(lab.machines[layout.NEIGHBOR], address_of(lab, "intranet")) as near:
