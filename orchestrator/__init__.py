@@ -34,8 +34,10 @@ The map. Data flows one way:
         vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
-    sources/                                 Source (watch) and Sink (write); `manifests` is the first of two
+    sources/                                 Source (watch) and Sink (write)
         interface.py
+    sources/kube/                            the API server: lists and watches in, statuses and events out
+        access.py api.py witness.py
     sources/manifests/                       a watched folder of YAML, and the state folder
         documents.py lines.py files.py claims.py reader.py
         folder.py notices.py tree.py view.py overlay.py state.py writing.py
@@ -48,7 +50,7 @@ The map. Data flows one way:
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
-        feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
+        origins.py cluster_origin.py feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
         controller.py controller_report.py controller_conditions.py failover.py
         speaker.py speaker_configuration.py speaker_bgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py

@@ -3,6 +3,7 @@
 OrchestratorError
  ├── InvalidConfig   the user: an object cannot be used; the last good one stays
  ├── NotReady        nobody: something is still missing (a Secret, a Node, a daemon that starts); wait
+ ├── KubeError       the API: conflict, gone, refused, not reached; back off
  ├── DaemonError     FRR, ExaBGP or the responder: stage, status, redacted output; roll back, back off
  └── StartupError    the operator: exit at once, with what to change
 """
@@ -18,6 +19,20 @@ class InvalidConfig(OrchestratorError):
 
 class NotReady(OrchestratorError):
     """Something that will probably come is not there yet."""
+
+
+class KubeError(OrchestratorError):
+    """The API server refused a request, or was not reached.
+
+    `status` is the HTTP status, 0 if no answer came; `reason` Kubernetes' word for it (`Conflict`, `Expired`,
+    `Forbidden`), empty without one; `retry_after_s` what the server asked for, 0 if it did not.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 class DaemonError(OrchestratorError):

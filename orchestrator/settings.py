@@ -70,14 +70,32 @@ MESH_PORT = 7946
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessSettings:
-    """What controller and speaker have in common. `source` and `state` are folders of manifests and statuses.
-
-    `metrics_port` and `health_port` 0 mean not served; `pod_name` becomes the reporting instance of events.
-    """
+class Folders:
+    """Objects are files: `source` holds the manifests, `state` the statuses. One host."""
 
     source: Path
     state: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Objects are in a Kubernetes cluster.
+
+    `kubeconfig` None means the ServiceAccount of our own pod; `context` empty the current one. `pod_name` (in our own
+    namespace) owns what we write, identifies us in the election and is the reporting instance of events; empty if we
+    run outside a pod.
+    """
+
+    kubeconfig: Path | None = None
+    context: str = ""
+    pod_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSettings:
+    """What controller and speaker have in common; `metrics_port` and `health_port` 0 mean not served."""
+
+    origin: Folders | Cluster
     namespace: str = DEFAULT_NAMESPACE
     load_balancer_class: str = ""
     log_level: str = "info"
@@ -87,9 +105,16 @@ class ProcessSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerSettings(ProcessSettings):
-    """`removed_pool_hold_s`: how long addresses of a pool that is gone stay with their Services."""
+    """`removed_pool_hold_s`: how long addresses of a pool that is gone stay with their Services.
+
+    The Lease of the leader in a cluster: it holds for `lease_duration_s` after each renewal, is renewed every
+    `lease_retry_s`, and a leader that could not renew for `lease_renew_s` writes no more.
+    """
 
     removed_pool_hold_s: float = 300.0
+    lease_duration_s: float = 15.0
+    lease_renew_s: float = 10.0
+    lease_retry_s: float = 2.0
 
 
 class ConflictAction(Enum):

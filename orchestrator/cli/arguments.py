@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypedDict
 
-from orchestrator.settings import DEFAULT_NAMESPACE, HEALTH_PORT, METRICS_PORT, environment
+from orchestrator.settings import DEFAULT_NAMESPACE, HEALTH_PORT, METRICS_PORT, Folders, environment
 
 LOG_LEVELS = ("all", "debug", "info", "warn", "error", "none")
 MANIFESTS = "manifests:"
@@ -63,8 +63,7 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
 class ProcessFields(TypedDict):
     """The fields of settings.ProcessSettings."""
 
-    source: Path
-    state: Path
+    origin: Folders
     namespace: str
     load_balancer_class: str
     log_level: str
@@ -75,8 +74,7 @@ class ProcessFields(TypedDict):
 def process_fields(arguments: argparse.Namespace) -> ProcessFields:
     """Return what `add_process_arguments` asked for."""
     return ProcessFields(
-        source=arguments.source,
-        state=arguments.state,
+        origin=Folders(source=arguments.source, state=arguments.state),
         namespace=arguments.namespace,
         load_balancer_class=arguments.lb_class,
         log_level=arguments.log_level,

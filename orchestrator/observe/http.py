@@ -14,12 +14,16 @@ from orchestrator.observe.metrics import Metrics
 
 
 class Readiness:
-    """Named conditions for being ready; each is met, or unmet with a reason for the person who asks."""
+    """Named conditions for being ready; each is met, or unmet with a reason for the person who asks.
+
+    Details stand below them for the same person and cost no readiness: a speaker that has lost the API server goes on.
+    """
 
     def __init__(self, *conditions: str) -> None:
         self._lock = Lock()
         self._unmet = dict.fromkeys(conditions, "not started yet")
         self._conditions = conditions
+        self._details: dict[str, str] = {}
 
     def met(self, condition: str) -> None:
         with self._lock:
@@ -34,11 +38,20 @@ class Readiness:
         with self._lock:
             return dict(self._unmet)
 
+    def detail(self, name: str, text: str) -> None:
+        """Show `text` under `name`; an empty one shows nothing."""
+        with self._lock:
+            self._details.pop(name, None)
+            if text:
+                self._details[name] = text
+
     def report(self) -> dict[str, str]:
-        """Every condition with "ok" or its reason, in the order of declaration."""
+        """Every condition with "ok" or its reason, in the order of declaration, then the details by name."""
         unmet = self.reasons()
         names = [*self._conditions, *(name for name in unmet if name not in self._conditions)]
-        return {name: unmet.get(name, "ok") for name in names}
+        with self._lock:
+            details = dict(sorted(self._details.items()))
+        return {name: unmet.get(name, "ok") for name in names} | details
 
 
 def serve(address: str, port: int, metrics: Metrics, readiness: Readiness) -> ThreadingHTTPServer:
@@ -59,8 +72,8 @@ def serve(address: str, port: int, metrics: Metrics, readiness: Readiness) -> Th
                     self._reply(404, "there are /metrics, /healthz and /readyz\n")
 
         def _readyz(self) -> None:
+            status = 503 if readiness.reasons() else 200
             report = readiness.report()
-            status = 200 if all(value == "ok" for value in report.values()) else 503
             if "application/json" in self.headers.get("Accept", ""):
                 self._reply(status, json.dumps(report) + "\n", "application/json")
             else:

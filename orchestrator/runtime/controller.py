@@ -26,7 +26,7 @@ from orchestrator.runtime.controller_report import ControllerReport
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
 from orchestrator.runtime.store import Changes, ObjectStore
-from orchestrator.settings import ControllerSettings
+from orchestrator.settings import ControllerSettings, Folders
 from orchestrator.sources.interface import Sink
 from orchestrator.sources.manifests.folder import ManifestsSource
 from orchestrator.sources.manifests.state import ManifestsSink
@@ -219,16 +219,18 @@ async def run(settings: ControllerSettings) -> int:
     """Run a controller over a folder of manifests until SIGTERM; returns the exit status."""
     metrics = Metrics(CONTROLLER_METRICS)
     readiness = Readiness("first list")
-    readiness.unmet("first list", f"reading {settings.source}")
+    folders = settings.origin
+    assert isinstance(folders, Folders)
+    readiness.unmet("first list", f"reading {folders.source}")
     for port in (settings.metrics_port, settings.health_port):
         if port:
             serve("0.0.0.0", port, metrics, readiness)
-    controller = Controller(settings, ManifestsSink(settings.state), metrics, readiness)
-    source = ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD, late=LATE)
-    settings.state.mkdir(parents=True, exist_ok=True)
-    with folder_lock.hold(settings.state, "controller"):
+    controller = Controller(settings, ManifestsSink(folders.state), metrics, readiness)
+    source = ManifestsSource(folders.source, folders.state, settings.namespace, unread=UNREAD, late=LATE)
+    folders.state.mkdir(parents=True, exist_ok=True)
+    with folder_lock.hold(folders.state, "controller"):
         controller.feed.stop_on_signals()
-        log.info("controller started", source=str(settings.source), state=str(settings.state))
+        log.info("controller started", source=str(folders.source), state=str(folders.state))
         async with asyncio.TaskGroup() as tasks:
             pump = tasks.create_task(controller.feed.pump(source))
             await controller.loop()

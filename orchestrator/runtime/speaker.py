@@ -36,7 +36,7 @@ from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.runtime.tolerant_sink import TolerantSink
-from orchestrator.settings import SpeakerSettings
+from orchestrator.settings import Folders, SpeakerSettings
 from orchestrator.sources.interface import Sink
 from orchestrator.sources.manifests.folder import ManifestsSource
 from orchestrator.sources.manifests.state import ManifestsSink
@@ -286,8 +286,10 @@ async def run(settings: SpeakerSettings) -> int:
     unserved = {
         port: address for port, address in pages.items() if port and not _served(address, port, metrics, readiness)
     }
-    speaker = Speaker(settings, TolerantSink(ManifestsSink(settings.state), metrics), metrics, readiness)
-    log.info("speaker started", node=settings.node, source=str(settings.source), state=str(settings.state))
+    folders = settings.origin
+    assert isinstance(folders, Folders)
+    speaker = Speaker(settings, TolerantSink(ManifestsSink(folders.state), metrics), metrics, readiness)
+    log.info("speaker started", node=settings.node, source=str(folders.source), state=str(folders.state))
 
     def waiting() -> None:
         reason = f"another speaker of node {settings.node} runs here; this one waits for its end"
@@ -299,7 +301,7 @@ async def run(settings: SpeakerSettings) -> int:
             await _serve_patiently(address, port, metrics, readiness)
         readiness.met("node lock")
         speaker.feed.stop_on_signals()  # a speaker that waits holds nothing: a signal just ends it
-        await speaker.run(ManifestsSource(settings.source, settings.state, settings.namespace, unread=UNREAD))
+        await speaker.run(ManifestsSource(folders.source, folders.state, settings.namespace, unread=UNREAD))
     log.info("speaker stopped", node=settings.node)
     return 0
 

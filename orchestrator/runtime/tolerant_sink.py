@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 
 import structlog
 
+from orchestrator.errors import KubeError
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import ServiceStatus
 from orchestrator.resources.kinds import KubeObject, ref_of
@@ -37,9 +38,12 @@ class TolerantSink:
     async def names(self, kind: str, namespace: str) -> frozenset[str]:
         try:
             return await self._sink.names(kind, namespace)
-        except OSError as error:
+        except (OSError, KubeError) as error:
             log.error("not listed", kind=kind, reason=str(error))
             return frozenset()
+
+    async def flush(self, limit_s: float) -> None:
+        await self._sink.flush(limit_s)
 
     async def record(self, event: ObjectEvent) -> None:
         await self._try(self._sink.record(event), event.ref)

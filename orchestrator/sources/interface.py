@@ -1,4 +1,4 @@
-"""Source and Sink: where objects come from and where statuses go. `manifests` implements both; `kube` will.
+"""Source and Sink: where objects come from and where statuses go. `manifests` and `kube` implement both.
 
 A source delivers batches of events; `Synced` stands once, after the first list of every kind. A relist or a read
 error never empties what is known: only `Removed` removes.
@@ -53,7 +53,14 @@ class Synced:
     """Everything that was there at the start has been delivered."""
 
 
-SourceEvent = Upserted | Removed | Unusable | InputState | Synced
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The pods of a MetalLB that runs on the same cluster, as `namespace/name`; replaces the previous ones."""
+
+    pods: frozenset[str] = frozenset()
+
+
+SourceEvent = Upserted | Removed | Unusable | InputState | Synced | Rivals
 
 
 class Source(Protocol):
@@ -81,7 +88,11 @@ class ObjectEvent:
 
 
 class Sink(Protocol):
-    """Where a process writes what it found out. Every write that would change nothing is left out."""
+    """Where a process writes what it found out. Every write that would change nothing is left out.
+
+    `manifests` has written when a call returns, and raises OSError. `kube` writes behind: a call returns at once, the
+    newest state of an object wins, what fails is tried again and told to the Witness.
+    """
 
     async def write_service_status(
         self, key: ObjectKey, status: ServiceStatus, annotations: Mapping[str, str | None]
@@ -99,6 +110,10 @@ class Sink(Protocol):
 
     async def names(self, kind: str, namespace: str) -> frozenset[str]:
         """Return the names of the objects of a kind of ours: what an earlier process may have left behind."""
+        ...
+
+    async def flush(self, limit_s: float) -> None:
+        """Return when all has been written, or after `limit_s` seconds."""
         ...
 
     async def record(self, event: ObjectEvent) -> None:

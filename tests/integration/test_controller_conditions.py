@@ -17,7 +17,7 @@ from orchestrator.resources.metallb import ServiceL2Status, ServiceL2StatusStatu
 from orchestrator.resources.parse import ParsedObject
 from orchestrator.runtime.controller import LATE, UNREAD, Controller
 from orchestrator.runtime.feed import Stop
-from orchestrator.settings import ControllerSettings
+from orchestrator.settings import ControllerSettings, Folders
 from orchestrator.sources.manifests.files import read_file
 from orchestrator.sources.manifests.folder import ManifestsSource
 from orchestrator.sources.manifests.state import ManifestsSink, StateFolder
@@ -92,7 +92,7 @@ async def controller(folder: Path) -> AsyncIterator[Running]:
     source, state = folder / "manifests", folder / "state"
     source.mkdir(exist_ok=True)
     (source / "all.yaml").write_text(MANIFESTS)
-    settings = ControllerSettings(source=source, state=state, metrics_port=0, health_port=0)
+    settings = ControllerSettings(origin=Folders(source=source, state=state), metrics_port=0, health_port=0)
     sink = ManifestsSink(state)
     process = Controller(settings, sink, Metrics(CONTROLLER_METRICS), Readiness("first list"))
     async with asyncio.TaskGroup() as tasks:

@@ -100,6 +100,9 @@ class ManifestsSink:
             return frozenset()
         return frozenset(file.removesuffix(".yaml") for file in files if file.endswith(".yaml"))
 
+    async def flush(self, limit_s: float) -> None:
+        """Return: what was asked for has been written."""
+
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises the count of its series."""
         path = self._state.event_file(event)

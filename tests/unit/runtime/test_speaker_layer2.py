@@ -20,7 +20,7 @@ from orchestrator.runtime.exclusion_list import Exclusions
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import START_S, Layer2
 from orchestrator.runtime.store import ObjectStore
-from orchestrator.settings import ConflictAction, RunFolder, SpeakerSettings
+from orchestrator.settings import ConflictAction, Folders, RunFolder, SpeakerSettings
 from orchestrator.sources.interface import Upserted
 from tests.support import objects
 
@@ -36,7 +36,7 @@ SLICE = core.EndpointSlice(
 POOL = objects.pool("lan", "10.0.0.0/24", l2_advertisements=(objects.l2("all", A, B, C),))
 CONFIG = objects.config(nodes=(A, B, C), pools=[POOL])
 FOLDER = Path("/nonexistent")
-SETTINGS = SpeakerSettings(source=FOLDER, state=FOLDER, node=A, run=RunFolder(FOLDER))
+SETTINGS = SpeakerSettings(origin=Folders(source=FOLDER, state=FOLDER), node=A, run=RunFolder(FOLDER))
 ALONE = Liveness(states={B: NodeState.DOWN, C: NodeState.UP}, alive=(A, C))
 TOGETHER = Liveness(states={B: NodeState.UP, C: NodeState.UP}, alive=(A, B, C))
 SPLIT = Liveness(states={B: NodeState.DOWN, C: NodeState.DOWN}, alive=(A,))

@@ -11,7 +11,7 @@ from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import ObjectStore
-from orchestrator.settings import RunFolder, SpeakerSettings
+from orchestrator.settings import Folders, RunFolder, SpeakerSettings
 from orchestrator.sources.interface import Upserted
 from orchestrator.sources.manifests.state import ManifestsSink
 from tests.support import objects
@@ -31,7 +31,7 @@ class Speaker:
     def __init__(self, state: Path) -> None:
         self.state = state
         metrics, sink = Metrics(SPEAKER_METRICS), ManifestsSink(state)
-        settings = SpeakerSettings(source=state, state=state, node="a", run=RunFolder(state))
+        settings = SpeakerSettings(origin=Folders(source=state, state=state), node="a", run=RunFolder(state))
         self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
         self.store.apply([Upserted(objects.service("web", held=(FIRST, SECOND))), Upserted(SLICE)])
         self.layer2 = Layer2(settings, metrics, self.store, lambda _event: None)
