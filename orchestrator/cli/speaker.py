@@ -77,7 +77,7 @@ def _add_layer2_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from orchestrator.observe import logs
-    from orchestrator.runtime import speaker
+    from orchestrator.runtime import speaker_process
 
     logs.configure(arguments.log_level)
     settings = SpeakerSettings(
@@ -93,4 +93,4 @@ def run(arguments: argparse.Namespace) -> int:
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
         daemon_group=arguments.daemon_group,
     )
-    return asyncio.run(speaker.run(settings))
+    return asyncio.run(speaker_process.run(settings))

@@ -69,6 +69,25 @@ class Name(Enum):
         "metallb_k8s_client_config_stale_bool", Form.GAUGE, (), "1 while some object cannot be used as it is"
     )
     PROBLEMS = Family("ferrule_config_problems", Form.GAUGE, ("kind",), "Problems of configuration objects, by kind")
+    API_REQUESTS = Family(
+        "ferrule_api_requests_total",
+        Form.COUNTER,
+        ("verb", "resource", "code"),
+        "Requests to the API server; code 0 is one that was not answered",
+    )
+    API_SECONDS = Family(
+        "ferrule_api_request_seconds",
+        Form.HISTOGRAM,
+        ("verb",),
+        "Until the API server had answered (a watch: had begun)",
+    )
+    WATCH_UP = Family(
+        "ferrule_watch_up", Form.GAUGE, ("resource",), "1 while what is known of the resource is up to date"
+    )
+    WRITES_REFUSED = Family(
+        "ferrule_writes_refused", Form.GAUGE, ("kind",), "Objects of which the API server does not take what we write"
+    )
+    OBSERVING = Family("ferrule_observing", Form.GAUGE, (), "1 while a MetalLB runs on the cluster and we only look on")
     PENDING = Family(
         "ferrule_services_pending", Form.GAUGE, ("reason",), "Services that wait for an address, by reason"
     )
@@ -250,7 +269,18 @@ POOL_METRICS = (
     Name.SERVICES_ALLOCATED,
 )
 """What the allocator says of each pool."""
-_BOTH = (Name.UPDATES, Name.UPDATE_ERRORS, Name.CONFIG_LOADED, Name.CONFIG_STALE, Name.PROBLEMS)
+_BOTH = (
+    Name.UPDATES,
+    Name.UPDATE_ERRORS,
+    Name.CONFIG_LOADED,
+    Name.CONFIG_STALE,
+    Name.PROBLEMS,
+    Name.API_REQUESTS,
+    Name.API_SECONDS,
+    Name.WATCH_UP,
+    Name.WRITES_REFUSED,
+    Name.OBSERVING,
+)
 CONTROLLER_METRICS: tuple[Name, ...] = (
     *_BOTH,
     *POOL_METRICS,

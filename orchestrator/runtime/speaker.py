@@ -13,38 +13,30 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 import structlog
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from orchestrator.apply import layer2, supervisor
 from orchestrator.config.model import Config
-from orchestrator.errors import StartupError
 from orchestrator.fsm import responder_api, supervisor_api
-from orchestrator.observe.http import Readiness, serve
-from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics, Name
+from orchestrator.observe.http import Readiness
+from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import Problem
 from orchestrator.resources.secret_text import SecretText
-from orchestrator.runtime import node_lock
 from orchestrator.runtime.exclusion_list import ExclusionList, Exclusions
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.key_file import FileKey, KeyFile
-from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.rivals import Rivalry
 from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import HEARTBEAT_SECRET, SpeakerConfiguration, heartbeat_key
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import Changes, ObjectStore
-from orchestrator.runtime.tolerant_sink import TolerantSink
-from orchestrator.settings import Folders, SpeakerSettings
-from orchestrator.sources.interface import Sink
-from orchestrator.sources.manifests.folder import ManifestsSource
-from orchestrator.sources.manifests.state import ManifestsSink
+from orchestrator.settings import SpeakerSettings
+from orchestrator.sources.interface import Sink, Source
 
 log = structlog.get_logger()
 
-UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus")
-"""States that tell a speaker nothing."""
 GROUPS_AT_A_TIME = 20
 COMPARISON_PAUSE_S = 0.05
 """20 groups take 3 ms: a change waits that long at most for the comparison, which takes 5 % of a core."""
@@ -52,18 +44,22 @@ SETTLING_S = 2.0
 """So long after an owner changed all nodes concerned have planned and told; to compare 10 000 statuses takes 20 ms."""
 HANDOVER_LIMIT_S = 1.5
 """The responder gives up waiting for a new owner after 1 s (design: make before break)."""
+FLUSH_LIMIT_S = 0.3
 
 
 class Speaker:
     """One node's speaker over one source and one sink."""
 
-    def __init__(self, settings: SpeakerSettings, sink: Sink, metrics: Metrics, readiness: Readiness) -> None:
+    def __init__(
+        self, settings: SpeakerSettings, store: ObjectStore, sink: Sink, metrics: Metrics, readiness: Readiness
+    ) -> None:
         self.feed = Feed()
         self._settings = settings
         self._sink = sink
         self._metrics = metrics
         self._readiness = readiness
-        self._store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
+        self._store = store
+        self._rivalry = Rivalry(metrics, readiness)
         self._configuration = SpeakerConfiguration(settings.node, settings.namespace, sink, metrics)
         self._exclusions = ExclusionList(settings.exclusion_file, self.feed.put)
         self._exclusion_problems: tuple[Problem, ...] = ()
@@ -81,7 +77,7 @@ class Speaker:
         self._started = False
         self._planning = asyncio.Lock()
 
-    async def run(self, source: ManifestsSource) -> None:
+    async def run(self, source: Source) -> None:
         """Run until SIGTERM, then hand the layer-2 addresses over."""
         async with asyncio.TaskGroup() as tasks:
             background = [
@@ -99,6 +95,7 @@ class Speaker:
             await self._loop()
             statuses.cancel()  # the next owners remove what this node says
             await self._hand_over()
+            await self._sink.flush(FLUSH_LIMIT_S)
             for task in background:
                 task.cancel()
 
@@ -113,7 +110,8 @@ class Speaker:
                     [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
                 )
                 relinked = self._take_reports(batch, changes)
-                if self._store.synced:
+                observing = self._rivalry.told(self._store.rivals, acting=self._started)
+                if self._store.synced and not observing:
                     await self._cycle(changes, started, relinked=relinked)
 
     def _patience(self) -> float | None:
@@ -274,48 +272,3 @@ class Speaker:
                 if isinstance(item, responder_api.Released):
                     waiting.discard(item.address)
         log.info("handed over", addresses_without_new_owner=sorted(waiting))
-
-
-async def run(settings: SpeakerSettings) -> int:
-    """Run a node's speaker over a folder of manifests until SIGTERM; returns the exit status."""
-    metrics = Metrics(SPEAKER_METRICS)
-    readiness = Readiness("node lock", "first list", "node", "responder", "frr")
-    pages = {
-        port: address for address, port in (("0.0.0.0", settings.metrics_port), ("127.0.0.1", settings.health_port))
-    }
-    unserved = {
-        port: address for port, address in pages.items() if port and not _served(address, port, metrics, readiness)
-    }
-    folders = settings.origin
-    assert isinstance(folders, Folders)
-    speaker = Speaker(settings, TolerantSink(ManifestsSink(folders.state), metrics), metrics, readiness)
-    log.info("speaker started", node=settings.node, source=str(folders.source), state=str(folders.state))
-
-    def waiting() -> None:
-        reason = f"another speaker of node {settings.node} runs here; this one waits for its end"
-        readiness.unmet("node lock", reason)
-        log.warning("waiting", node=settings.node, reason=reason)
-
-    async with node_lock.hold(settings.node, waiting):
-        for port, address in unserved.items():
-            await _serve_patiently(address, port, metrics, readiness)
-        readiness.met("node lock")
-        speaker.feed.stop_on_signals()  # a speaker that waits holds nothing: a signal just ends it
-        await speaker.run(ManifestsSource(folders.source, folders.state, settings.namespace, unread=UNREAD))
-    log.info("speaker stopped", node=settings.node)
-    return 0
-
-
-@retry(retry=retry_if_exception_type(StartupError), stop=stop_after_delay(5), wait=wait_fixed(0.05), reraise=True)
-async def _serve_patiently(address: str, port: int, metrics: Metrics, readiness: Readiness) -> None:
-    """Serve; the kernel frees the sockets of a speaker that was killed one after the other, the lock before the port."""
-    serve(address, port, metrics, readiness)
-
-
-def _served(address: str, port: int, metrics: Metrics, readiness: Readiness) -> bool:
-    """Serve now if the port is free; another speaker of this node may have it until it ends."""
-    try:
-        serve(address, port, metrics, readiness)
-    except StartupError:
-        return False
-    return True

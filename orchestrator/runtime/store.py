@@ -16,7 +16,7 @@ from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.kinds import KubeObject, ref_of
 from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
 from orchestrator.resources.snapshot import ClusterSnapshot
-from orchestrator.sources.interface import InputState, Removed, SourceEvent, Synced, Unusable, Upserted
+from orchestrator.sources.interface import InputState, Removed, Rivals, SourceEvent, Synced, Unusable, Upserted
 
 _CONFIGURATION_KINDS = {
     "IPAddressPool": "pools",
@@ -41,6 +41,7 @@ class Changes:
     speakers: bool = False
     failovers: bool = False
     last_good: bool = False
+    rivals: bool = False
     lost_statuses: set[ObjectRef] = field(default_factory=set)
 
 
@@ -59,6 +60,7 @@ class ObjectStore:
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.warnings: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.input = InputState()
+        self.rivals: frozenset[str] = frozenset()
         self.synced = False
         self._namespace = namespace
         self._last_good_name = last_good_name
@@ -79,6 +81,9 @@ class ObjectStore:
                 case InputState():
                     changes.configuration |= event != self.input
                     self.input = event
+                case Rivals(pods):
+                    changes.rivals |= pods != self.rivals
+                    self.rivals = pods
                 case Synced():
                     self.synced = True
         return changes

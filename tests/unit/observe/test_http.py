@@ -58,3 +58,12 @@ def test_healthz_metrics_and_unknown_paths(server: ThreadingHTTPServer) -> None:
 def test_taken_port_is_a_startup_error(server: ThreadingHTTPServer) -> None:
     with pytest.raises(StartupError, match="choose another port"):
         serve("127.0.0.1", server.server_port, Metrics(CONTROLLER_METRICS), Readiness())
+
+
+def test_a_detail_is_shown_and_costs_no_readiness(server: ThreadingHTTPServer, readiness: Readiness) -> None:
+    readiness.met("configuration")
+    readiness.met("synced")
+    readiness.detail("API server", "services: connection refused")
+    assert get(server, "/readyz") == (200, "synced: ok\nconfiguration: ok\nAPI server: services: connection refused\n")
+    readiness.detail("API server", "")
+    assert get(server, "/readyz") == (200, "synced: ok\nconfiguration: ok\n")

@@ -5,7 +5,7 @@ import msgspec
 from orchestrator.resources import core, metallb
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem
 from orchestrator.runtime.store import Changes, ObjectStore
-from orchestrator.sources.interface import InputState, Removed, Synced, Unusable, Upserted
+from orchestrator.sources.interface import InputState, Removed, Rivals, Synced, Unusable, Upserted
 from tests.support.objects import service
 
 NAMESPACE = "metallb-system"
@@ -113,3 +113,12 @@ def test_addresses_of_a_service_whose_status_is_wrong_are_none() -> None:
     assert [str(address) for address in objects.addresses(WEB)] == ["192.0.2.1"]
     objects.apply([Upserted(service("web", "shop", held=["nonsense"]))])
     assert objects.addresses(WEB) == objects.addresses(ObjectKey("shop", "none")) == ()
+
+
+def test_rivals_are_a_change_when_their_pods_change() -> None:
+    objects = store()
+    pods = frozenset({"metallb-system/speaker-x"})
+    assert objects.apply([Rivals(pods)]).rivals
+    assert objects.rivals == pods
+    assert not objects.apply([Rivals(pods)]).rivals
+    assert objects.apply([Rivals()]).rivals
