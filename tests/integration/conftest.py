@@ -5,7 +5,10 @@ from collections.abc import Generator
 import pytest
 
 from orchestrator.lab.topology import Lab
+from tests.support.plane_fixture import plane, plane_setup, tenant
 from tests.support.running_lab import last_words
+
+__all__ = ["plane", "plane_setup", "tenant"]
 
 
 @pytest.hookimpl(wrapper=True)
