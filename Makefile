@@ -1,6 +1,6 @@
 # Ferrule. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts bench wheel clean
+.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds bench wheel clean
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -42,6 +42,9 @@ types: setup ## mypy --strict over code and tests
 
 contracts: setup ## the map's layers, by import-linter
 	@$(BIN)/lint-imports
+
+crds: setup ## write deploy/crds anew, from the structs
+	@$(BIN)/ferrule crds --out deploy/crds
 
 bench: setup ## measure the budgets; a table, and JSON in bench.json (needs root)
 	@$(BIN)/python -m tests.bench --json bench.json

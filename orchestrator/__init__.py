@@ -13,6 +13,7 @@ The map. Data flows one way:
     resources/                               one frozen struct per kind; raw objects -> structs and problems -> objects
         core.py metallb.py extensions.py kinds.py meta.py secret_text.py
         parse.py fields.py rules.py encode.py selectors.py durations.py snapshot.py
+        schema.py schema_fields.py schema_rules.py schema_texts.py
     config/                                  Config: references joined, defaults filled, every Problem collected
         model.py resolve.py findings.py claims.py tokens.py timers.py nodes.py
         pools.py local_pref.py advertisements.py attachment.py communities.py
@@ -61,7 +62,8 @@ The map. Data flows one way:
         namespaces.py layout.py network.py record.py topology.py processes.py router.py endpoint.py
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
     cli/                                     one small file per command
-        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py failover.py arping.py lab.py
+        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py crds.py
+        failover.py arping.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.

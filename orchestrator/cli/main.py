@@ -34,6 +34,7 @@ COMMANDS = (
     Command("respond", "orchestrator.cli.respond", "answer ARP and NDP for the addresses that the speaker hands over"),
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
     Command("lint", "orchestrator.cli.lint", "list every problem of a set of manifests"),
+    Command("crds", "orchestrator.cli.crds", "print the CustomResourceDefinitions that this version needs"),
     Command("failover", "orchestrator.cli.failover", "move a layer-2 address to another node, or list what was moved"),
     Command("arping", "orchestrator.cli.arping", "ask from this node who answers for an address"),
     Command("lab", "orchestrator.cli.lab", "three nodes, a router and clients in network namespaces"),

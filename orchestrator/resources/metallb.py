@@ -1,7 +1,7 @@
 """The kinds of group metallb.io, with the defaults of their schemas (contract 01).
 
-Limits of the schemas stand here as `Meta` on the field types, so that the CRDs can be generated from the structs.
-Fields that MetalLB does not have are marked `ours`.
+Limits and formats of the schemas stand here as `Meta` on the field types, so that `schema` can generate the CRDs from
+the structs; the descriptions of the fields are in `schema_texts`. Fields that MetalLB does not have are marked `ours`.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -11,11 +11,20 @@ import msgspec
 from orchestrator.resources.meta import Condition, KubeStruct, ObjectMeta
 from orchestrator.resources.secret_text import SecretText
 
-Uint32 = Annotated[int, msgspec.Meta(ge=0, le=4294967295)]
+INT32, INT64 = {"format": "int32"}, {"format": "int64"}
+FILLED_IN = msgspec.Meta(extra={"filled_in": True})
+"""On a field whose default the API server writes into the object; the other defaults are ours while reading."""
+UNLIMITED = {"unlimited": True}
+"""On a number whose limits are those of MetalLB's type, and not in its schema."""
+
+Asn = Annotated[int, msgspec.Meta(ge=0, le=4294967295, extra_json_schema=INT64)]
+LocalAsn = Annotated[int, msgspec.Meta(ge=1, le=4294967295, extra_json_schema=INT64)]
+Int32 = Annotated[int, msgspec.Meta(extra_json_schema=INT32)]
+Int64 = Annotated[int, msgspec.Meta(extra_json_schema=INT64)]
 NO_PASSWORD = SecretText("")
 Duration = Annotated[str, msgspec.Meta(examples=["90s"])]
 """Go's form, see `durations`; the example stands in the message about a value that is no text."""
-BfdInterval = Annotated[int, msgspec.Meta(ge=10, le=60000)]
+BfdInterval = Annotated[int, msgspec.Meta(ge=10, le=60000, extra_json_schema=INT32)]
 
 
 class LabelSelectorRequirement(KubeStruct, frozen=True):
@@ -42,16 +51,16 @@ class ServiceAllocation(KubeStruct, frozen=True):
 
 class IPAddressPoolSpec(KubeStruct, frozen=True):
     addresses: tuple[str, ...]
-    auto_assign: bool = True
-    avoid_buggy_ips: bool = msgspec.field(default=False, name="avoidBuggyIPs")
+    auto_assign: Annotated[bool, FILLED_IN] = True
+    avoid_buggy_ips: Annotated[bool, FILLED_IN] = msgspec.field(default=False, name="avoidBuggyIPs")
     service_allocation: ServiceAllocation | None = None
 
 
 class IPAddressPoolStatus(KubeStruct, frozen=True, omit_defaults=False):
-    assigned_ipv4: int = msgspec.field(default=0, name="assignedIPv4")
-    assigned_ipv6: int = msgspec.field(default=0, name="assignedIPv6")
-    available_ipv4: int = msgspec.field(default=0, name="availableIPv4")
-    available_ipv6: int = msgspec.field(default=0, name="availableIPv6")
+    assigned_ipv4: Int64 = msgspec.field(default=0, name="assignedIPv4")
+    assigned_ipv6: Int64 = msgspec.field(default=0, name="assignedIPv6")
+    available_ipv4: Int64 = msgspec.field(default=0, name="availableIPv4")
+    available_ipv6: Int64 = msgspec.field(default=0, name="availableIPv6")
 
 
 class IPAddressPool(KubeStruct, frozen=True):
@@ -63,7 +72,7 @@ class IPAddressPool(KubeStruct, frozen=True):
 class PreferredNodeSelector(KubeStruct, frozen=True):
     """Adds `weight` to the score of each node that `preference` matches."""
 
-    weight: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    weight: Annotated[int, msgspec.Meta(ge=1, le=100, extra_json_schema=INT32)]
     preference: LabelSelector
 
 
@@ -90,9 +99,9 @@ class L2Advertisement(KubeStruct, frozen=True):
 
 
 class BGPAdvertisementSpec(KubeStruct, frozen=True):
-    aggregation_length: Annotated[int, msgspec.Meta(ge=1)] = 32
-    aggregation_length_v6: int = msgspec.field(default=128, name="aggregationLengthV6")
-    local_pref: Uint32 = 0
+    aggregation_length: Annotated[Int32, msgspec.Meta(ge=1), FILLED_IN] = 32
+    aggregation_length_v6: Annotated[Int32, FILLED_IN] = msgspec.field(default=128, name="aggregationLengthV6")
+    local_pref: Annotated[Int32, msgspec.Meta(ge=0, le=4294967295, extra=UNLIMITED)] = 0
     communities: tuple[str, ...] = ()
     ip_address_pools: tuple[str, ...] = msgspec.field(default=(), name="ipAddressPools")
     ip_address_pool_selectors: tuple[LabelSelector, ...] = msgspec.field(default=(), name="ipAddressPoolSelectors")
@@ -119,14 +128,14 @@ class SecretReference(KubeStruct, frozen=True):
 class BGPPeerSpec(KubeStruct, frozen=True):
     """v1beta2, the stored version."""
 
-    my_asn: Uint32 = msgspec.field(name="myASN")
-    peer_asn: Uint32 = msgspec.field(default=0, name="peerASN")
-    local_asn: Annotated[int, msgspec.Meta(ge=1, le=4294967295)] | None = msgspec.field(default=None, name="localASN")
+    my_asn: Asn = msgspec.field(name="myASN")
+    peer_asn: Asn = msgspec.field(default=0, name="peerASN")
+    local_asn: LocalAsn | None = msgspec.field(default=None, name="localASN")
     dynamic_asn: Literal["", "internal", "external"] = msgspec.field(default="", name="dynamicASN")
     peer_address: str = ""
     interface: str = ""
     source_address: str = ""
-    peer_port: Annotated[int, msgspec.Meta(ge=1, le=16384)] = 179
+    peer_port: Annotated[int, msgspec.Meta(ge=1, le=16384), FILLED_IN] = 179
     hold_time: Duration | None = None
     keepalive_time: Duration | None = None
     connect_time: Duration | None = None
@@ -138,8 +147,8 @@ class BGPPeerSpec(KubeStruct, frozen=True):
     enable_graceful_restart: bool = False
     ebgp_multi_hop: bool = msgspec.field(default=False, name="ebgpMultiHop")
     vrf: str = ""
-    disable_mp: bool = msgspec.field(default=False, name="disableMP")
-    dual_stack_address_family: bool = False
+    disable_mp: Annotated[bool, FILLED_IN] = msgspec.field(default=False, name="disableMP")
+    dual_stack_address_family: Annotated[bool, FILLED_IN] = False
 
 
 class BGPPeer(KubeStruct, frozen=True):
@@ -163,8 +172,8 @@ class LegacyNodeSelector(KubeStruct, frozen=True):
 
 
 class BGPPeerV1Beta1Spec(KubeStruct, frozen=True):
-    my_asn: Uint32 = msgspec.field(name="myASN")
-    peer_asn: Uint32 = msgspec.field(name="peerASN")
+    my_asn: Asn = msgspec.field(name="myASN")
+    peer_asn: Asn = msgspec.field(name="peerASN")
     peer_address: str
     source_address: str = ""
     peer_port: Annotated[int, msgspec.Meta(ge=0, le=16384)] = 0
@@ -189,11 +198,11 @@ class BFDProfileSpec(KubeStruct, frozen=True):
 
     receive_interval: BfdInterval | None = None
     transmit_interval: BfdInterval | None = None
-    detect_multiplier: Annotated[int, msgspec.Meta(ge=2, le=255)] | None = None
+    detect_multiplier: Annotated[Int32, msgspec.Meta(ge=2, le=255)] | None = None
     echo_interval: BfdInterval | None = None
     echo_mode: bool = False
     passive_mode: bool = False
-    minimum_ttl: Annotated[int, msgspec.Meta(ge=1, le=254)] | None = None
+    minimum_ttl: Annotated[Int32, msgspec.Meta(ge=1, le=254)] | None = None
 
 
 class BFDProfile(KubeStruct, frozen=True):
@@ -220,7 +229,7 @@ class Community(KubeStruct, frozen=True):
 
 
 class InterfaceInfo(KubeStruct, frozen=True):
-    name: str
+    name: str = ""
 
 
 class ServiceL2StatusStatus(KubeStruct, frozen=True):
