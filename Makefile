@@ -1,6 +1,6 @@
 # Ferrule. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds bench wheel clean
+.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds bench flags-page wheel clean
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -48,6 +48,9 @@ crds: setup ## write deploy/crds anew, from the structs
 
 bench: setup ## measure the budgets; a table, and JSON in bench.json (needs root)
 	@$(BIN)/python -m tests.bench --json bench.json
+
+flags-page: setup ## write the tables of docs/flags.md anew
+	@$(BIN)/python -m tests.support.flags_page
 
 wheel: setup ## build the wheel and run the command from it, outside the checkout
 	@.ci/check-wheel

@@ -62,8 +62,8 @@ The map. Data flows one way:
         namespaces.py layout.py network.py record.py topology.py processes.py router.py endpoint.py
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
     cli/                                     one small file per command
-        main.py arguments.py controller.py speaker.py supervise.py respond.py render.py lint.py crds.py
-        failover.py arping.py lab.py
+        main.py arguments.py origin.py go_flags.py without_effect.py
+        controller.py speaker.py supervise.py respond.py render.py lint.py crds.py failover.py arping.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.

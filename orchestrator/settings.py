@@ -64,9 +64,22 @@ def environment(name: str, default: str = "") -> str:
 
 
 DEFAULT_NAMESPACE = "metallb-system"
+HEARTBEAT_SECRET = "memberlist"  # noqa: S105 - the name of the Secret, MetalLB's (contract 4.8)
+NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where a pod finds the namespace that it is in."""
 METRICS_PORT = 9120
 HEALTH_PORT = 17472
 MESH_PORT = 7946
+
+
+def default_namespace() -> str:
+    """Return METALLB_NAMESPACE, else the namespace of our own pod, else MetalLB's usual one."""
+    if name := environment("METALLB_NAMESPACE"):
+        return name
+    try:
+        return NAMESPACE_FILE.read_text().strip() or DEFAULT_NAMESPACE
+    except OSError:
+        return DEFAULT_NAMESPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +120,14 @@ class ProcessSettings:
 class ControllerSettings(ProcessSettings):
     """`removed_pool_hold_s`: how long addresses of a pool that is gone stay with their Services.
 
+    `heartbeat_secret`: the Secret that is made with the key of the nodes' heartbeats, if there is none of that name.
+
     The Lease of the leader in a cluster: it holds for `lease_duration_s` after each renewal, is renewed every
     `lease_retry_s`, and a leader that could not renew for `lease_renew_s` writes no more.
     """
 
     removed_pool_hold_s: float = 300.0
+    heartbeat_secret: str = HEARTBEAT_SECRET
     lease_duration_s: float = 15.0
     lease_renew_s: float = 10.0
     lease_retry_s: float = 2.0

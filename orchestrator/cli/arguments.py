@@ -4,43 +4,23 @@ import argparse
 from pathlib import Path
 from typing import TypedDict
 
-from orchestrator.settings import DEFAULT_NAMESPACE, HEALTH_PORT, METRICS_PORT, Folders, environment
+from orchestrator.cli import origin
+from orchestrator.errors import InvalidConfig
+from orchestrator.resources.durations import parse_seconds
+from orchestrator.settings import HEALTH_PORT, METRICS_PORT, Cluster, Folders, default_namespace, environment
 
 LOG_LEVELS = ("all", "debug", "info", "warn", "error", "none")
-MANIFESTS = "manifests:"
 DEFAULT_RUN_FOLDER = Path("/run/ferrule")
-
-
-def manifests_folder(text: str) -> Path:
-    """Return the folder of `manifests:DIR`; the `type` of --source."""
-    folder = Path(text.removeprefix(MANIFESTS))
-    if not text.startswith(MANIFESTS) or not text.removeprefix(MANIFESTS):
-        raise argparse.ArgumentTypeError(f'"{text}": write {MANIFESTS}DIR, the folder of the manifests')
-    if not folder.is_dir():
-        raise argparse.ArgumentTypeError(f"{folder} is not a folder; make it, it may be empty")
-    return folder
 
 
 def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     """What controller and speaker have in common."""
-    parser.add_argument(
-        "--source",
-        type=manifests_folder,
-        required=True,
-        metavar="manifests:DIR",
-        help="where the objects are: a folder of manifests, watched",
-    )
-    parser.add_argument(
-        "--state",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder of the statuses; controller and speakers share it",
-    )
+    origin.add_arguments(parser)
     parser.add_argument(
         "--namespace",
-        default=environment("METALLB_NAMESPACE", DEFAULT_NAMESPACE),
-        help="namespace of our own objects, METALLB_NAMESPACE (default: %(default)s)",
+        default="",
+        metavar="NAME",
+        help="namespace of our own objects, METALLB_NAMESPACE (default: the pod's, else metallb-system)",
     )
     parser.add_argument(
         "--lb-class",
@@ -50,12 +30,17 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_log_level(parser)
     parser.add_argument(
-        "--port", type=port, default=METRICS_PORT, help="port of /metrics, 0 is off (default: %(default)s)"
+        "--port",
+        type=port,
+        default=METRICS_PORT,
+        metavar="PORT",
+        help="port of /metrics, 0 is off (default: %(default)s)",
     )
     parser.add_argument(
         "--health-probe-port",
         type=port,
         default=HEALTH_PORT,
+        metavar="PORT",
         help="port of /healthz and /readyz, 0 is off (default: %(default)s)",
     )
 
@@ -63,7 +48,7 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
 class ProcessFields(TypedDict):
     """The fields of settings.ProcessSettings."""
 
-    origin: Folders
+    origin: Folders | Cluster
     namespace: str
     load_balancer_class: str
     log_level: str
@@ -72,10 +57,10 @@ class ProcessFields(TypedDict):
 
 
 def process_fields(arguments: argparse.Namespace) -> ProcessFields:
-    """Return what `add_process_arguments` asked for."""
+    """Return what `add_process_arguments` asked for. Raises StartupError."""
     return ProcessFields(
-        origin=Folders(source=arguments.source, state=arguments.state),
-        namespace=arguments.namespace,
+        origin=origin.origin_of(arguments),
+        namespace=arguments.namespace or default_namespace(),
         load_balancer_class=arguments.lb_class,
         log_level=arguments.log_level,
         metrics_port=arguments.port,
@@ -91,21 +76,35 @@ def port(text: str) -> int:
 
 
 def seconds(text: str) -> float:
-    """Return a positive number of seconds."""
+    """Return a positive number of seconds; `15` and Go's `15s`, `1m30s` are understood."""
     try:
         value = float(text)
     except ValueError:
-        value = 0.0
+        value = _duration(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f'"{text}" is not a positive number of seconds')
     return value
+
+
+def _duration(text: str) -> float:
+    try:
+        return float(parse_seconds(text))
+    except (InvalidConfig, OverflowError):
+        return 0.0
+
+
+def name(text: str) -> str:
+    """Return a name that is one."""
+    if not text:
+        raise argparse.ArgumentTypeError("it must not be empty")
+    return text
 
 
 def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     """Which node, and the folder that its processes share."""
     node = environment("METALLB_NODE_NAME")
     what = "this node's name, METALLB_NODE_NAME"
-    parser.add_argument("--node", "--node-name", default=node, required=not node, metavar="NAME", help=what)
+    parser.add_argument("--node", "--node-name", type=name, default=node, required=not node, metavar="NAME", help=what)
     what = "folder that the processes of a node share (default: %(default)s)"
     parser.add_argument("--run", type=Path, default=DEFAULT_RUN_FOLDER, metavar="DIR", help=what)
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.arguments import manifests_folder
+from orchestrator.cli.origin import manifests_folder
 from orchestrator.decide.failovers import Standing
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.extensions import FailoverSpec

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from orchestrator.cli.go_flags import FlagParser
 from orchestrator.errors import OrchestratorError, StartupError
 from orchestrator.version import __version__
 
@@ -20,16 +21,22 @@ HELP_COLUMN = 16
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: `module` has `add_arguments(parser)` and `run(arguments) -> int`."""
+    """A subcommand: `module` has `add_arguments(parser)` and `run(arguments) -> int`.
+
+    `go_flags`: it replaces a program of MetalLB and takes flags as that does.
+    """
 
     name: str
     module: str
     summary: str
+    go_flags: bool = False
 
 
 COMMANDS = (
-    Command("controller", "orchestrator.cli.controller", "allocate addresses and write statuses"),
-    Command("speaker", "orchestrator.cli.speaker", "announce the addresses that this node should announce"),
+    Command("controller", "orchestrator.cli.controller", "allocate addresses and write statuses", go_flags=True),
+    Command(
+        "speaker", "orchestrator.cli.speaker", "announce the addresses that this node should announce", go_flags=True
+    ),
     Command("supervise", "orchestrator.cli.supervise", "start, watch and end FRR's daemons and the responder"),
     Command("respond", "orchestrator.cli.respond", "answer ARP and NDP for the addresses that the speaker hands over"),
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
@@ -58,9 +65,11 @@ def build_parser(chosen: str | None) -> argparse.ArgumentParser:
         epilog="`ferrule COMMAND --help` explains a command. `ferrule lab demo` shows all of it on this machine.",
     )
     parser.add_argument("--version", action="version", version=f"ferrule {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=FlagParser)
     for command in COMMANDS:
         sub = commands.add_parser(command.name, help=command.summary, description=command.summary.capitalize() + ".")
+        if command.go_flags:
+            sub.take_go_flags()
         if command.name == chosen:
             import_module(command.module).add_arguments(sub)
     return parser

@@ -4,7 +4,9 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from orchestrator.cli import without_effect
 from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields, seconds
+from orchestrator.cli.go_flags import switch
 from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings, environment
 
 
@@ -13,7 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     parser.add_argument(
         "--ignore-exclude-lb",
-        action="store_true",
+        nargs="?",
+        const=True,
+        default=False,
+        type=switch,
+        metavar="BOOL",
         help="announce from nodes labelled exclude-from-external-load-balancers, too",
     )
     _add_heartbeat_arguments(parser)
@@ -24,15 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GROUP",
         help="group that may read the rendered files (default: %(default)s)",
     )
+    without_effect.add_arguments(parser, without_effect.SPEAKER)
 
 
 def _add_heartbeat_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ml-bindport",
         type=port,
-        default=MESH_PORT,
+        default=environment("METALLB_ML_BIND_PORT") or MESH_PORT,
         metavar="PORT",
-        help="UDP port of the heartbeats between nodes (default: %(default)s)",
+        help="UDP port of the heartbeats between nodes, METALLB_ML_BIND_PORT (default: %(default)s)",
     )
     key_path = environment("METALLB_ML_SECRET_KEY_PATH")
     parser.add_argument(
@@ -93,4 +100,5 @@ def run(arguments: argparse.Namespace) -> int:
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
         daemon_group=arguments.daemon_group,
     )
+    without_effect.tell(arguments, without_effect.SPEAKER)
     return asyncio.run(speaker_process.run(settings))
