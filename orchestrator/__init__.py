@@ -39,6 +39,8 @@ The map. Data flows one way:
         interface.py
     sources/kube/                            the API server: lists and watches in, statuses and events out
         access.py api.py witness.py
+        paths.py lines.py decode.py backoff.py patience.py watching.py source.py
+        listeners.py outlet.py slices.py fetching.py secret_names.py refusals.py
     sources/manifests/                       a watched folder of YAML, and the state folder
         documents.py lines.py files.py claims.py reader.py
         folder.py notices.py tree.py view.py overlay.py state.py writing.py

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.resources import metallb
 from orchestrator.resources.fields import Fault, decode_secret, type_faults, unknown_fields, without_nulls
-from orchestrator.resources.kinds import BY_NAME, FERRULE, METALLB, Kind, KubeObject
+from orchestrator.resources.kinds import BY_NAME, FERRULE, METALLB, Kind, KubeObject, ref_of
 from orchestrator.resources.meta import KubeStruct, ObjectRef, Problem, Severity
 from orchestrator.resources.rules import broken_rules
 
@@ -89,6 +89,29 @@ def parse_object(raw: object, namespace: str) -> Outcome:
     return _parse(pruned, kind, str(raw["apiVersion"]), _rough_ref(raw, namespace))
 
 
+def judge_served(obj: KubeObject) -> ParsedObject | Refused:
+    """Return the outcome of an object whose values the API server gave and a decoder found of the right types."""
+    return _judged(obj, ref_of(obj), ())
+
+
+def parse_served(raw: Raw, kind: Kind) -> ParsedObject | Refused:
+    """Return an object as the API server gives it, in the version that we write, namespace included.
+
+    Names and unknown fields are the server's business: it has checked the former and pruned the latter.
+    """
+    ref = _rough_ref({**raw, "apiVersion": kind.api_version, "kind": kind.kind}, DEFAULT_NAMESPACE)
+    pruned = without_nulls(raw)
+    try:
+        obj = msgspec.convert(pruned, kind.struct, dec_hook=decode_secret)
+    except msgspec.ValidationError as error:
+        return Refused(ref, _problems(ref, _wrong_types(pruned, kind.struct, error)))
+    return _judged(obj, ref, ())
+
+
+def _wrong_types(raw: object, struct: type[KubeStruct], error: msgspec.ValidationError) -> tuple[Fault, ...]:
+    return type_faults(raw, struct) or (Fault("", f"cannot be read: {error}; correct the value"),)
+
+
 def _parse(raw: dict[str, object], kind: Kind, api_version: str, ref: ObjectRef) -> Outcome:
     legacy = kind.struct is metallb.BGPPeer and api_version == LEGACY_PEER
     struct: type[KubeStruct] = metallb.BGPPeerV1Beta1 if legacy else kind.struct
@@ -99,12 +122,15 @@ def _parse(raw: dict[str, object], kind: Kind, api_version: str, ref: ObjectRef)
     try:
         obj = msgspec.convert(raw, struct, dec_hook=decode_secret)
     except msgspec.ValidationError as error:
-        wrong = type_faults(raw, struct) or (Fault("", f"cannot be read: {error}; correct the value"),)
-        return Refused(ref, (*found, *_problems(ref, wrong)))
-    placed = _placed(_current(obj) if isinstance(obj, metallb.BGPPeerV1Beta1) else obj, ref)
-    found = (*found, *_problems(ref, broken_rules(placed)))
+        return Refused(ref, (*found, *_problems(ref, _wrong_types(raw, struct, error))))
+    return _judged(_placed(_current(obj) if isinstance(obj, metallb.BGPPeerV1Beta1) else obj, ref), ref, found)
+
+
+def _judged(obj: KubeObject, ref: ObjectRef, found: tuple[Problem, ...]) -> ParsedObject | Refused:
+    """What remains to be said of an object of the right types: rules that it breaks."""
+    found = (*found, *_problems(ref, broken_rules(obj)))
     usable = all(problem.severity is Severity.WARNING for problem in found)
-    return ParsedObject(placed, found) if usable else Refused(ref, found, placed)
+    return ParsedObject(obj, found) if usable else Refused(ref, found, obj)
 
 
 def _placed(obj: KubeStruct, ref: ObjectRef) -> KubeObject:

@@ -117,7 +117,7 @@ def _refusal(request: Request, answer: aiohttp.ClientResponse, body: bytes) -> K
     try:
         status = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:  # something in between answered: a proxy, a load balancer
-        status = _Status(message=body[:200].decode(errors="replace"))
+        status = _Status(message=body[:200].decode(errors="replace").strip())
     after = answer.headers.get("Retry-After", "")
     return KubeError(
         f"{request.verb} {request.resource}: {answer.status} {status.reason or answer.reason}: {status.message}",

@@ -1,0 +1,67 @@
+"""What the watches found, on its way to whoever reads the source: batches in order, and `Synced` in its place."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.resources.meta import Problem
+from orchestrator.sources.interface import SourceEvent, Synced
+from orchestrator.sources.kube.refusals import ESSENTIAL, Refusals
+
+BELIEVED_REFUSALS = 4
+"""A starting API server refuses what it will allow a moment later: this many tries take about 0.3 s."""
+
+
+class Outlet:
+    """One queue for all watches. `expect` names what the first list consists of, each time by what is watched."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Sequence[SourceEvent]] = asyncio.Queue()
+        self._refusals = Refusals()
+        self._awaited: set[str] = set()
+        self._listed: set[str] = set()
+        self._refused: Counter[str] = Counter()
+        self._synced = False
+
+    async def next(self) -> Sequence[SourceEvent]:
+        """Return the next batch."""
+        return await self._queue.get()
+
+    def put(self, events: Sequence[SourceEvent]) -> None:
+        if events:
+            self._queue.put_nowait(events)
+
+    def expect(self, what: str) -> None:
+        """`Synced` waits for this, too."""
+        self._awaited.add(what)
+
+    def listed(self, what: str) -> None:
+        """The list of this has been delivered."""
+        self._listed.add(what)
+        self._settled(what)
+
+    def refused(self, what: str, problem: Problem) -> None:
+        """The server does not let us list this. What has been listed once stays as it is known."""
+        self._refused[what] += 1
+        if what in self._listed or problem.ref.kind in ESSENTIAL or self._refused[what] < BELIEVED_REFUSALS:
+            return
+        if state := self._refusals.add(what, problem):
+            self.put((state,))
+        self._arrived(what)
+
+    def forget(self, what: str) -> None:
+        """Nobody wants this any more."""
+        self._listed.discard(what)
+        self._settled(what)
+
+    def _settled(self, what: str) -> None:
+        del self._refused[what]
+        if state := self._refusals.clear(what):
+            self.put((state,))
+        self._arrived(what)
+
+    def _arrived(self, what: str) -> None:
+        self._awaited.discard(what)
+        if not self._awaited and not self._synced:
+            self._synced = True
+            self.put((Synced(),))
