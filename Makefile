@@ -1,6 +1,6 @@
 # Ferrule. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds bench flags-page wheel clean
+.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds manifests bench flags-page wheel clean
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -45,6 +45,9 @@ contracts: setup ## the map's layers, by import-linter
 
 crds: setup ## write deploy/crds anew, from the structs
 	@$(BIN)/ferrule crds --out deploy/crds
+
+manifests: setup ## write deploy/manifests/ferrule.yaml anew, from deploy/crds and its parts
+	@deploy/manifests/assemble > deploy/manifests/ferrule.yaml.new && mv deploy/manifests/ferrule.yaml.new deploy/manifests/ferrule.yaml
 
 bench: setup ## measure the budgets; a table, and JSON in bench.json (needs root)
 	@$(BIN)/python -m tests.bench --json bench.json

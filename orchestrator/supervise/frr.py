@@ -14,8 +14,10 @@ Which of them run is the speaker's decision. What follows from it:
   path space (`-N`), so both run only if the binary is there.
 """
 
+import grp
 import re
 import shutil
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,7 @@ SCRATCH = Path("/var/tmp/frr")  # noqa: S108 - FRR's compiled-in path
 LONGEST_FOLDER = 107 - len("/supervisor.sock")
 """Characters; sun_path has 108 octets with its NUL."""
 
+RUN_FOLDER_MODE = 0o2770
 _NEVER_S = str(2**31 - 1)
 _WITH_ZEBRA, _LISTENING = "zebra", "listening"
 _LISTEN = re.compile(r"^ *(neighbor \S+ passive|bgp listen range .*)$", re.MULTILINE)
@@ -166,14 +169,17 @@ def clear_scratch(daemon: str, pid: int) -> None:
 def prepare_folder(folder: Path) -> None:
     """Make the run folder one that daemons (user frr) and speaker (group frrvty) can write to. Raises StartupError.
 
-    setgid: whoever writes a document, the daemons can read it; bgpd starts empty with one that it cannot read.
+    setgid: whoever writes a document, the daemons can read it; bgpd starts empty with one that it cannot read. A folder
+    that belongs to the group already, as a volume of the pod does, keeps its owner: to change it takes CAP_CHOWN.
     """
     if len(str(folder)) > LONGEST_FOLDER:
         raise StartupError(f"{folder}: longer than {LONGEST_FOLDER} characters, too long for unix sockets in it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.chown(folder, USER, VTY_GROUP)
-        folder.chmod(0o2770)
+        if folder.stat().st_gid != grp.getgrnam(VTY_GROUP).gr_gid:
+            shutil.chown(folder, USER, VTY_GROUP)
+        if stat.S_IMODE(folder.stat().st_mode) != RUN_FOLDER_MODE:
+            folder.chmod(RUN_FOLDER_MODE)
     except LookupError as error:
         raise StartupError(f"FRR's user and group are missing ({error}); install the package frr") from error
     except OSError as error:
