@@ -38,7 +38,7 @@ The map. Data flows one way:
     sources/                                 Source (watch) and Sink (write)
         interface.py
     sources/kube/                            the API server: lists and watches in, statuses and events out
-        access.py api.py witness.py
+        access.py transport.py api.py witness.py
         paths.py lines.py decode.py backoff.py patience.py watching.py source.py
         listeners.py outlet.py slices.py fetching.py secret_names.py refusals.py
     sources/manifests/                       a watched folder of YAML, and the state folder
@@ -53,7 +53,7 @@ The map. Data flows one way:
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
-        origins.py cluster_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
+        origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
         controller.py controller_report.py controller_conditions.py failover.py
         speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py

@@ -82,6 +82,16 @@ def default_namespace() -> str:
         return DEFAULT_NAMESPACE
 
 
+def default_kubeconfig() -> Path | None:
+    """Return the file that KUBECONFIG names, None if it names none."""
+    return Path(found) if (found := environment("KUBECONFIG")) else None
+
+
+def in_pod() -> bool:
+    """Whether this process runs in a pod: kubelet says so to every container."""
+    return bool(environment("KUBERNETES_SERVICE_HOST"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folders:
     """Objects are files: `source` holds the manifests, `state` the statuses. One host."""

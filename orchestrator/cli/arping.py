@@ -23,8 +23,16 @@ from orchestrator.fsm.asking import Answerer, Expected, Finding, Reply, Verdict,
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Link
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.runtime.asking import READ, expected_of
+from orchestrator.runtime.command_origin import open_for_command
 from orchestrator.runtime.exclusion_list import read_exclusions
-from orchestrator.settings import DEFAULT_NAMESPACE, EXCLUSION_FILE
+from orchestrator.settings import (
+    EXCLUSION_FILE,
+    Cluster,
+    ProcessSettings,
+    default_kubeconfig,
+    default_namespace,
+    in_pod,
+)
 from orchestrator.sources.manifests.reader import read_manifests
 from orchestrator.sources.manifests.state import StateFolder
 
@@ -57,8 +65,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=seconds, default=1.0, metavar="SECONDS", help="per question (default: %(default)g)"
     )
     parser.add_argument("--state", type=Path, metavar="DIR", help="state folder: says who should answer, and whose MAC")
+    what = "so does the cluster of this kubeconfig, KUBECONFIG (default: our own pod's, in a pod)"
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help=what)
+    parser.add_argument("--context", default="", metavar="NAME", help="context of the kubeconfig")
     parser.add_argument(
-        "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
+        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: %(default)s")
 
@@ -72,7 +83,8 @@ def _count(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, print, and return what the answers mean."""
     address = parse_address(arguments.address)
-    expected = _expected(address, arguments.state, arguments.namespace)
+    namespace = arguments.namespace or default_namespace()
+    expected = _expected(address, arguments, namespace)
     known = asyncio.run(asking.read_links())
     links = _chosen(address, known, arguments)
     replies = _ask(address, links, arguments)
@@ -85,12 +97,23 @@ def run(arguments: argparse.Namespace) -> int:
     return STATUS[finding.verdict]
 
 
-def _expected(address: IpAddress, state: Path | None, namespace: str) -> Expected:
-    if state is None:
+def _expected(address: IpAddress, arguments: argparse.Namespace, namespace: str) -> Expected:
+    """What is known of who should answer: from the state folder, or the cluster, or nothing. Raises StartupError."""
+    if arguments.state is not None:
+        folder = StateFolder(arguments.state.absolute())
+        read = read_manifests([str(folder.folder(kind)) for kind in READ if folder.folder(kind).is_dir()], namespace)
+        return expected_of(address, (event.obj for event in read.objects))
+    kubeconfig = arguments.kubeconfig or default_kubeconfig()
+    if kubeconfig is None and not in_pod():
         return Expected(nodes={})
-    folder = StateFolder(state.absolute())
-    read = read_manifests([str(folder.folder(kind)) for kind in READ if folder.folder(kind).is_dir()], namespace)
-    return expected_of(address, (event.obj for event in read.objects))
+    settings = ProcessSettings(origin=Cluster(kubeconfig=kubeconfig, context=arguments.context), namespace=namespace)
+    return asyncio.run(_expected_in_cluster(address, settings))
+
+
+async def _expected_in_cluster(address: IpAddress, settings: ProcessSettings) -> Expected:
+    async with open_for_command(settings, frozenset(READ)) as objects:
+        store = objects.store
+        return expected_of(address, (*store.services.values(), *store.l2_statuses.values(), *store.speakers.values()))
 
 
 def _excluded(path: Path) -> tuple[str, ...]:

@@ -8,25 +8,25 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
-from contextlib import aclosing
-from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.origin import manifests_folder
+from orchestrator.cli import origin
 from orchestrator.decide.failovers import Standing
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.extensions import FailoverSpec
+from orchestrator.runtime.command_origin import open_for_command
 from orchestrator.runtime.failover import Move, Placed, Placements
-from orchestrator.settings import DEFAULT_NAMESPACE
-from orchestrator.sources.manifests.folder import ManifestsSource
-from orchestrator.sources.manifests.state import ManifestsSink
+from orchestrator.settings import ProcessSettings, default_namespace
 
 NOT_MOVED = 1
-UNREAD = ("ConfigurationState", "ServiceBGPStatus")
+KINDS = frozenset(
+    {"Service", "Node", "Namespace", "ConfigMap", "ServiceL2Status", "SpeakerState", "Failover"}
+    | {"IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer", "BFDProfile", "Community"}
+)
 COLUMNS = ("address", "service", "answers now", "wanted", "in force")
 
 
@@ -36,16 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--to", default="", metavar="NODE", help="where to (default: away from where it is)")
     action.add_argument("--undo", action="store_true", help="let the election decide again")
+    origin.add_arguments(parser)
     parser.add_argument(
-        "--source",
-        type=manifests_folder,
-        required=True,
-        metavar="manifests:DIR",
-        help="where the objects are, as for the controller",
-    )
-    parser.add_argument("--state", type=Path, required=True, metavar="DIR", help="folder of the statuses, as there")
-    parser.add_argument(
-        "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
+        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
     )
     parser.add_argument(
         "--wait",
@@ -77,10 +70,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _run(arguments: argparse.Namespace, address: IpAddress | None) -> int:
-    source = ManifestsSource(arguments.source, arguments.state, arguments.namespace, unread=UNREAD)
-    async with aclosing(source.watch()) as events:
-        placements = Placements(events, ManifestsSink(arguments.state), arguments.namespace)
-        await placements.read()
+    namespace = arguments.namespace or default_namespace()
+    settings = ProcessSettings(origin=origin.origin_of(arguments), namespace=namespace)
+    async with open_for_command(settings, KINDS) as objects:
+        placements = Placements(objects, namespace)
         as_json = arguments.output == "json"
         if address is None:
             _print_list(placements.listed(), as_json=as_json)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from orchestrator.errors import StartupError
-from orchestrator.settings import Cluster, Folders, environment
+from orchestrator.settings import Cluster, Folders, default_kubeconfig, environment
 
 KUBE = "kube"
 MANIFESTS = "manifests:"
@@ -62,7 +62,7 @@ def origin_of(arguments: argparse.Namespace) -> Folders | Cluster:
         return _folders(arguments)
     if arguments.state is not None:
         raise StartupError(f"--state is for manifests; give --source {MANIFESTS}DIR as well, or leave --state out")
-    kubeconfig = arguments.kubeconfig or (Path(found) if (found := environment("KUBECONFIG")) else None)
+    kubeconfig = arguments.kubeconfig or default_kubeconfig()
     if arguments.context and kubeconfig is None:
         raise StartupError("--context is for a kubeconfig; give --kubeconfig FILE as well")
     return Cluster(kubeconfig=kubeconfig, context=arguments.context, pod_name=arguments.pod_name)

@@ -1,14 +1,14 @@
 """`ferrule failover`: writes, removes and lists Failover objects, and watches whether the owner follows.
 
-Works on any Source and Sink. Nothing here decides who answers: the speakers do, from the same objects.
+Works on folders and in a cluster. Nothing here decides who answers: the speakers do, from the same objects.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.config.model import Config, NodeName
+from orchestrator.config.model import NodeName
 from orchestrator.config.resolve import resolve
 from orchestrator.decide.failovers import Circumstances, Standing, explanation, object_name, reached, standing
 from orchestrator.errors import InvalidConfig, NotReady
@@ -17,9 +17,8 @@ from orchestrator.resources.core import LoadBalancerIngress, Service
 from orchestrator.resources.extensions import Failover, FailoverSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.selectors import admits
-from orchestrator.runtime.last_good import CONFIG_MAP_NAME, from_config_map
-from orchestrator.runtime.store import ObjectStore
-from orchestrator.sources.interface import Sink, SourceEvent
+from orchestrator.runtime.command_origin import CommandOrigin
+from orchestrator.runtime.last_good import from_config_map
 
 NAMED = 10
 """How many addresses or nodes an error names."""
@@ -52,19 +51,13 @@ class Placed:
 
 
 class Placements:
-    """The objects that count, and what is done with Failovers. `read` comes first."""
+    """The objects that count, and what is done with Failovers."""
 
-    def __init__(self, events: AsyncIterator[Sequence[SourceEvent]], sink: Sink, namespace: str) -> None:
-        self._events = events
-        self._sink = sink
+    def __init__(self, origin: CommandOrigin, namespace: str) -> None:
+        self._origin = origin
+        self._sink = origin.sink
         self._namespace = namespace
-        self._store = ObjectStore(namespace, CONFIG_MAP_NAME)
-        self._config = Config()
-
-    async def read(self) -> None:
-        """Take in the first list."""
-        while not self._store.synced:
-            self._store.apply(await anext(self._events))
+        self._store = origin.store
         self._config = resolve(self._store.snapshot(), from_config_map(self._store.last_good)).config
 
     def listed(self) -> tuple[Placed, ...]:
@@ -87,7 +80,8 @@ class Placements:
         """Write the Failover of an address and wait until it is in force; `to` empty: away from who has it.
 
         Addresses of Services that share one move together, so an earlier move of another of them ends.
-        Raises InvalidConfig for an address or node that is not there, NotReady if nobody answers for the address.
+        Raises InvalidConfig for an address or node that is not there, NotReady if nobody answers for the address,
+        StartupError if the object cannot be written.
         """
         before = self._checked(address, to)
         avoid = () if to else before
@@ -100,6 +94,7 @@ class Placements:
         await self._sink.write(Failover(metadata=metadata, spec=spec))
         # Then, not before: without any, the addresses would go to the elected node in between.
         await self._remove(name for name in earlier if name != metadata.name)
+        await self._origin.written()
         took_s = await self._until_reached(address, spec, started, wait_s)
         known = self._circumstances(address)
         why = explanation(spec, known) if took_s is None else ""
@@ -111,6 +106,7 @@ class Placements:
         if not names:
             raise InvalidConfig(f"{address} was not moved; `ferrule failover` lists what was")
         await self._remove(names)
+        await self._origin.written()
         return names
 
     # What is known ------------------------------------------------------------------------------------------------
@@ -192,7 +188,7 @@ class Placements:
         try:
             async with asyncio.timeout(wait_s):
                 while not reached(spec, self._circumstances(address).owners):
-                    self._store.apply(await anext(self._events))
+                    self._store.apply(await anext(self._origin.events))
         except TimeoutError:
             return None
         return time.monotonic() - started

@@ -4,7 +4,7 @@ A source delivers batches of events; `Synced` stands once, after the first list 
 error never empties what is known: only `Removed` removes.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -66,7 +66,7 @@ SourceEvent = Upserted | Removed | Unusable | InputState | Synced | Rivals
 class Source(Protocol):
     """Objects, as a stream of batches that arrived together."""
 
-    def watch(self) -> AsyncIterator[Sequence[SourceEvent]]:
+    def watch(self) -> AsyncGenerator[Sequence[SourceEvent], None]:
         """Yield the first list, `Synced`, then changes until cancelled."""
         ...
 

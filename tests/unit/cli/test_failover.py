@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.failover import KINDS
 from orchestrator.cli.main import main
 from orchestrator.decide.failovers import Standing
 from orchestrator.net.addresses import parse_address
@@ -13,8 +14,9 @@ from orchestrator.resources.core import LoadBalancerIngress, LoadBalancerStatus,
 from orchestrator.resources.extensions import Failover, FailoverSpec, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.metallb import ServiceL2Status, ServiceL2StatusStatus
+from orchestrator.runtime.command_origin import open_for_command
 from orchestrator.runtime.failover import Placements
-from orchestrator.sources.manifests.folder import ManifestsSource
+from orchestrator.settings import Folders, ProcessSettings
 from orchestrator.sources.manifests.state import ManifestsSink
 from tests.support.responders import eventually
 
@@ -191,21 +193,21 @@ async def test_new_owner_is_seen_as_soon_as_it_says_so(tmp_path: Path) -> None:
     status = ServiceStatus(load_balancer=LoadBalancerStatus(ingress=(LoadBalancerIngress(ip=VIP),)))
     await sink.write_service_status(ObjectKey("default", "web"), status, {})
     await sink.write(status_of("node-a"))
-    placements = Placements(ManifestsSource(folder, state, NAMESPACE).watch(), sink, NAMESPACE)
-    await placements.read()
+    async with open_for_command(settings_of(folder, state), KINDS) as objects:
+        placements = Placements(objects, NAMESPACE)
 
-    async def hand_over() -> None:
-        await eventually((state / "failovers" / NAMESPACE / f"{VIP}.yaml").exists)
-        await sink.delete(ObjectRef("ServiceL2Status", NAMESPACE, "l2-node-a"))
-        await sink.write(status_of("node-b"))
+        async def hand_over() -> None:
+            await eventually((state / "failovers" / NAMESPACE / f"{VIP}.yaml").exists)
+            await sink.delete(ObjectRef("ServiceL2Status", NAMESPACE, "l2-node-a"))
+            await sink.write(status_of("node-b"))
 
-    async with asyncio.TaskGroup() as tasks:
-        moving = tasks.create_task(placements.move(parse_address(VIP), "node-b", 20.0))
-        tasks.create_task(hand_over())
-    moved = moving.result()
-    assert (moved.before, moved.now) == (("node-a",), ("node-b",))
-    assert moved.took_s is not None
-    assert [each.standing for each in placements.listed()] == [Standing.IN_FORCE]
+        async with asyncio.TaskGroup() as tasks:
+            moving = tasks.create_task(placements.move(parse_address(VIP), "node-b", 20.0))
+            tasks.create_task(hand_over())
+        moved = moving.result()
+        assert (moved.before, moved.now) == (("node-a",), ("node-b",))
+        assert moved.took_s is not None
+        assert [each.standing for each in placements.listed()] == [Standing.IN_FORCE]
 
 
 async def test_object_survives_the_round_trip(tmp_path: Path) -> None:
@@ -214,7 +216,10 @@ async def test_object_survives_the_round_trip(tmp_path: Path) -> None:
         metadata=ObjectMeta(name="2001-db8--10", namespace=NAMESPACE), spec=FailoverSpec(address=VIP6, avoid=("a",))
     )
     await ManifestsSink(tmp_path / "state").write(moved)
-    source = ManifestsSource(tmp_path / "manifests", tmp_path / "state", NAMESPACE)
-    placements = Placements(source.watch(), ManifestsSink(tmp_path / "state"), NAMESPACE)
-    await placements.read()
-    assert [(each.name, each.spec) for each in placements.listed()] == [(moved.metadata.name, moved.spec)]
+    async with open_for_command(settings_of(tmp_path / "manifests", tmp_path / "state"), KINDS) as objects:
+        placed = Placements(objects, NAMESPACE).listed()
+    assert [(each.name, each.spec) for each in placed] == [(moved.metadata.name, moved.spec)]
+
+
+def settings_of(folder: Path, state: Path) -> ProcessSettings:
+    return ProcessSettings(origin=Folders(source=folder, state=state), namespace=NAMESPACE)
