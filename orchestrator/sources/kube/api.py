@@ -3,6 +3,7 @@
 The `kubernetes` package brings TLS and transport; its generated models are not used, bodies are bytes here.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,10 +12,11 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client.rest import RESTClientObject
 
 from orchestrator.errors import KubeError
 from orchestrator.sources.kube.access import Access
+from orchestrator.sources.kube.decode import Status
+from orchestrator.sources.kube.transport import Transport, words
 from orchestrator.sources.kube.witness import Witness
 
 JSON = "application/json"
@@ -22,6 +24,7 @@ MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 ANSWER_LIMIT_S = 30.0
 CONNECT_LIMIT_S = 5.0
+UNAUTHORIZED = 401
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ class Api:
     def __init__(self, access: Access, witness: Witness) -> None:
         self._access = access
         self._witness = witness
-        self._transport = RESTClientObject(access.configuration)
+        self._transport = Transport(access)
 
     @property
     def server(self) -> str:
@@ -65,7 +68,7 @@ class Api:
             yield answer.content.iter_any()
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; requests that are under way fail with KubeError."""
         await self._transport.close()
 
     @asynccontextmanager
@@ -77,55 +80,45 @@ class Api:
             try:
                 code = answer.status
                 if code >= 400:
-                    raise _refusal(request, answer, await answer.read())
+                    raise self._refusal(request, answer, await answer.read())
                 if request.verb == "watch":  # it is answered now, and lasts
                     self._witness.requested(request.verb, request.resource, code, time.monotonic() - started)
                 yield answer
             finally:
                 answer.release()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise KubeError(f"{request.verb} {request.resource}: {self.server}: {_words(error)}") from error
+            if isinstance(error, aiohttp.ClientConnectorCertificateError):
+                self._access.rejected()
+            raise KubeError(f"{request.verb} {request.resource}: {self.server}: {words(error)}") from error
         finally:
             if request.verb != "watch" or code == 0 or code >= 400:
                 self._witness.requested(request.verb, request.resource, code, time.monotonic() - started)
 
     async def _ask(self, request: Request, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        pool = self._transport.pool_manager
-        if pool is None:
-            pool = self._transport.pool_manager = self._transport._create_pool_manager()  # noqa: SLF001 - the package's place to build sessions; its request() encodes bodies its own way
+        if self._transport.closed:
+            raise aiohttp.ClientConnectionError("the connections have been closed")
         query = f"?{urlencode(request.query)}" if request.query else ""
-        return await pool.request(
-            request.method,
-            f"{self.server}{request.path}{query}",
-            data=request.body,
-            headers={**await self._access.headers(), "Accept": request.accept, "Content-Type": request.content_type},
-            timeout=timeout,
-            proxy=self._transport.proxy,
-            proxy_headers=self._transport.proxy_headers,
-            server_hostname=self._access.configuration.tls_server_name or None,
+        headers = {"Accept": request.accept, "Content-Type": request.content_type}
+        # A stream may be silent, but its answer must begin in time.
+        async with asyncio.timeout(ANSWER_LIMIT_S if timeout.total is None else None):
+            return await self._transport.request_raw(
+                request.method, f"{self.server}{request.path}{query}", request.body, headers, timeout
+            )
+
+    def _refusal(self, request: Request, answer: aiohttp.ClientResponse, body: bytes) -> KubeError:
+        try:
+            status = msgspec.json.decode(body, type=Status)
+        except msgspec.MsgspecError:  # something in between answered: a proxy, a load balancer
+            status = Status(message=body[:200].decode(errors="replace").strip())
+        told = f"{answer.status} {status.reason or answer.reason}: {status.message}"
+        if answer.status == UNAUTHORIZED:
+            self._access.rejected()
+            trouble = f"; new ones cannot be read: {self._access.trouble}" if self._access.trouble else ""
+            told = f"{told}; the token or client certificate may have expired{trouble}"
+        after = answer.headers.get("Retry-After", "")
+        return KubeError(
+            f"{request.verb} {request.resource}: {told}",
+            status=answer.status,
+            reason=status.reason,
+            retry_after_s=float(after) if after.isdecimal() else 0.0,
         )
-
-
-class _Status(msgspec.Struct, frozen=True):
-    """The part of meta/v1 Status that is read."""
-
-    message: str = ""
-    reason: str = ""
-
-
-def _refusal(request: Request, answer: aiohttp.ClientResponse, body: bytes) -> KubeError:
-    try:
-        status = msgspec.json.decode(body, type=_Status)
-    except msgspec.MsgspecError:  # something in between answered: a proxy, a load balancer
-        status = _Status(message=body[:200].decode(errors="replace").strip())
-    after = answer.headers.get("Retry-After", "")
-    return KubeError(
-        f"{request.verb} {request.resource}: {answer.status} {status.reason or answer.reason}: {status.message}",
-        status=answer.status,
-        reason=status.reason,
-        retry_after_s=float(after) if after.isdigit() else 0.0,
-    )
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
