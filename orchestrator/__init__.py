@@ -33,6 +33,7 @@ The map. Data flows one way:
         orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
         liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
         vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
+        leadership.py                                                                       which controller leads
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
     sources/                                 Source (watch) and Sink (write)
