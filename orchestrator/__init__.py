@@ -34,6 +34,7 @@ The map. Data flows one way:
         liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
         vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
         leadership.py                                                                       which controller leads
+        outbox.py letters.py                                                                what goes to the API server next
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
     sources/                                 Source (watch) and Sink (write)
@@ -42,6 +43,8 @@ The map. Data flows one way:
         access.py transport.py api.py witness.py
         paths.py lines.py decode.py backoff.py patience.py watching.py source.py
         listeners.py outlet.py slices.py fetching.py secret_names.py refusals.py
+        sink.py writer.py work.py delivery.py gate.py verdicts.py
+        service_status.py objects.py ownership.py recording.py naming.py
     sources/manifests/                       a watched folder of YAML, and the state folder
         documents.py lines.py files.py claims.py reader.py
         folder.py notices.py tree.py view.py overlay.py state.py writing.py

@@ -1,4 +1,4 @@
-"""How often: an agenda of what is due when, and a limit on how often something may be done.
+"""How often: an agenda of what is due when, and limits on how often something may be done.
 
 Both are bounded by what they are told about, in time (logarithmic, or constant) and in memory.
 """
@@ -68,3 +68,26 @@ class Limiter(Generic[Key]):
     def _forget(self, now: float) -> None:
         while self._admitted and now - next(iter(self._admitted.values())) >= self._interval_s:
             del self._admitted[next(iter(self._admitted))]
+
+
+class Bucket:
+    """A token bucket: `burst` at once, `per_s` each second in the long run."""
+
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._tokens = float(burst)
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether there is a token; then it is gone."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def next_at(self) -> float:
+        """Return when there is a token; a time that is past if there is one already."""
+        return self._at + (1 - self._tokens) / self._per_s

@@ -54,6 +54,7 @@ class WatchEvent(msgspec.Struct, frozen=True):
 class _HeadMeta(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     namespace: str = ""
+    uid: str = ""
     resource_version: str = ""
 
 

@@ -1,4 +1,4 @@
-from orchestrator.fsm.pacing import Agenda, Limiter
+from orchestrator.fsm.pacing import Agenda, Bucket, Limiter
 
 A, B, C = b"\xc0\x00\x02\x0a", b"\xc0\x00\x02\x0b", b"\xc0\x00\x02\x0c"
 
@@ -63,3 +63,18 @@ def test_limiter_admits_no_more_than_its_capacity() -> None:
     limiter = Limiter[bytes](1.0, 2)
     assert [limiter.admits(key, 0.1 * at) for at, key in enumerate((A, B, C))] == [True, True, False]
     assert limiter.admits(C, 1.0)
+
+
+def test_bucket_gives_its_burst_at_once_and_then_one_after_the_other() -> None:
+    bucket = Bucket(per_s=2.0, burst=3)
+    assert [bucket.take(10.0) for _ in range(4)] == [True, True, True, False]
+    assert bucket.next_at() == 10.5
+    assert not bucket.take(10.25)
+    assert bucket.take(10.5)
+    assert not bucket.take(10.5)
+
+
+def test_bucket_never_holds_more_than_its_burst() -> None:
+    bucket = Bucket(per_s=1.0, burst=2)
+    assert bucket.take(0.0)
+    assert [bucket.take(1000.0) for _ in range(3)] == [True, True, False]

@@ -1,0 +1,53 @@
+"""Lists the names of objects, and nothing else of them."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from orchestrator.resources.kinds import BY_NAME
+from orchestrator.sources.kube import paths
+from orchestrator.sources.kube.api import Api, Request
+from orchestrator.sources.kube.decode import Document
+
+PAGE = 500
+NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+async def list_names(api: Api, kind: str, namespace: str, selector: str) -> frozenset[str]:
+    """Return the names of a kind's objects that match a label selector (empty: of all). Raises KubeError."""
+    found: set[str] = set()
+    query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
+    while True:
+        page = _NAMES.decode(await api.send(_request(kind, namespace, query)))
+        found.update(item.metadata.name for item in page.items)
+        if not page.metadata.continue_:
+            return frozenset(found)
+        query["continue"] = page.metadata.continue_
+
+
+def _request(kind: str, namespace: str, query: Mapping[str, str]) -> Request:
+    found = BY_NAME[kind]
+    path = paths.collection(found, namespace)
+    return Request(verb="list", resource=found.plural, method="GET", path=path, query=query, accept=NAMES_ONLY)
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
+class _Item(msgspec.Struct, frozen=True):
+    metadata: _Meta
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """A PartialObjectMetadataList."""
+
+    metadata: _ListMeta = _ListMeta()
+    items: tuple[_Item, ...] = ()
+
+
+_NAMES = Document(_Names)
