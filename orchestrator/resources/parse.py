@@ -100,12 +100,21 @@ def parse_served(raw: Raw, kind: Kind) -> ParsedObject | Refused:
     Names and unknown fields are the server's business: it has checked the former and pruned the latter.
     """
     ref = _rough_ref({**raw, "apiVersion": kind.api_version, "kind": kind.kind}, DEFAULT_NAMESPACE)
-    pruned = without_nulls(raw)
+    pruned = without_nulls(raw if kind.struct is not metallb.BGPPeer else _with_usual_port(raw))
     try:
         obj = msgspec.convert(pruned, kind.struct, dec_hook=decode_secret)
     except msgspec.ValidationError as error:
         return Refused(ref, _problems(ref, _wrong_types(pruned, kind.struct, error)))
     return _judged(obj, ref, ())
+
+
+def _with_usual_port(raw: Raw) -> Raw:
+    """A peer written as v1beta1 still has its peerPort 0, the default there, when it is read as v1beta2."""
+    match raw:
+        case {"spec": {"peerPort": 0, **others}}:
+            return {**raw, "spec": others}
+        case _:
+            return raw
 
 
 def _wrong_types(raw: object, struct: type[KubeStruct], error: msgspec.ValidationError) -> tuple[Fault, ...]:

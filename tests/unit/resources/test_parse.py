@@ -1,8 +1,20 @@
+from typing import Any
+
 import pytest
 
 from orchestrator.resources import core, metallb
+from orchestrator.resources.kinds import BY_NAME
 from orchestrator.resources.meta import ObjectRef, Severity
-from orchestrator.resources.parse import Ignored, Outcome, ParsedObject, Raw, Refused, items_of, parse_object
+from orchestrator.resources.parse import (
+    Ignored,
+    Outcome,
+    ParsedObject,
+    Raw,
+    Refused,
+    items_of,
+    parse_object,
+    parse_served,
+)
 from orchestrator.resources.secret_text import SecretText
 
 NAMESPACE = "metallb-system"
@@ -252,3 +264,55 @@ def test_legacy_peer_has_only_its_own_fields() -> None:
     assert refusal(raw("BGPPeer", {**LEGACY, "nodeSelectors": [{"matchExpressions": [expression]}]})) == {
         "spec.nodeSelectors[0].matchExpressions[0].values": "needs at least 1 entry; add one"
     }
+
+
+# --- objects as the API server gives them -----------------------------------------------------------------------
+
+SERVED: dict[str, Any] = {
+    "name": "x",
+    "namespace": NAMESPACE,
+    "uid": "7f2c5a0e-0000-4000-8000-000000000001",
+    "resourceVersion": "812",
+    "generation": 3,
+    "creationTimestamp": "2026-11-21T17:22:10Z",
+    "managedFields": [
+        {
+            "manager": "kubectl-client-side-apply",
+            "operation": "Update",
+            "apiVersion": "metallb.io/v1beta2",
+            "time": "2026-11-21T17:22:10Z",
+            "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:spec": {"f:myASN": {}}},
+        }
+    ],
+    "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "speaker-1", "uid": "u", "controller": False}],
+    "finalizers": ["foregroundDeletion"],
+}
+
+
+def served(obj: Raw) -> ParsedObject | Refused:
+    return parse_served(obj, BY_NAME[str(obj["kind"])])
+
+
+def test_metadata_of_the_api_server_is_no_problem() -> None:
+    obj = raw("BGPPeer", {"myASN": 1, "peerPort": 179}, version="metallb.io/v1beta2", **SERVED)
+    for outcome in (parsed(obj), served(obj)):
+        assert isinstance(outcome, ParsedObject)
+        assert outcome.problems == ()
+        assert (outcome.obj.metadata.namespace, outcome.obj.metadata.generation) == (NAMESPACE, 3)
+
+
+def test_port_of_a_peer_written_as_v1beta1_is_the_usual_one() -> None:
+    obj = raw("BGPPeer", {"myASN": 1, "peerPort": 0}, version="metallb.io/v1beta2", **SERVED)
+    outcome = served(obj)
+    assert isinstance(outcome, ParsedObject)
+    assert isinstance(outcome.obj, metallb.BGPPeer)
+    assert outcome.obj.spec.peer_port == 179
+    assert refusal(obj).keys() == {"spec.peerPort"}
+
+
+def test_served_object_of_wrong_values_is_refused_by_its_field() -> None:
+    outcome = served(raw("BGPAdvertisement", {"localPref": -1}, **SERVED))
+    assert isinstance(outcome, Refused)
+    assert outcome.ref == ObjectRef("BGPAdvertisement", NAMESPACE, "x")
+    assert [problem.field for problem in outcome.problems] == ["spec.localPref"]
