@@ -151,8 +151,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.BGPPeerSpec: {
         "myASN": "AS number of our end, 1 to 4294967295.",
         "peerASN": "AS number that the peer must have. Either this or dynamicASN.",
-        "localASN": "AS number shown to this peer instead of myASN. Not every BGP engine has it: where it cannot be "
-        "honored, the peer is refused with a reason.",
+        "localASN": "AS number shown to this peer instead of myASN.",
         "dynamicASN": 'Accepts whatever AS number the peer has, as long as it is the same as myASN ("internal") or '
         'another one ("external"). Either this or peerASN.',
         "peerAddress": "Address of the peer. Either this or interface.",
