@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,16 +57,11 @@ class Testimony:
 
 @dataclass(slots=True)
 class Switch:
-    """Whether writing is allowed; `asked` is how often that was asked."""
+    """Whether writing is allowed."""
 
     on: bool = True
-    asked: int = 0
-    off_after: int | None = None
 
     def __call__(self) -> bool:
-        self.asked += 1
-        if self.off_after is not None and self.asked > self.off_after:
-            self.on = False
         return self.on
 
 
@@ -79,6 +74,16 @@ class Bench:
     store: ObjectStore
     witness: Testimony
     switch: Switch
+    watching: asyncio.Task[None]
+
+    @property
+    def under_way(self) -> int:
+        """How many writes have been sent and not answered."""
+        return sum(self.sink._outbox._under_way.values())
+
+    def stop_watching(self) -> None:
+        """From now on the sink knows of Services what it knows already."""
+        self.watching.cancel()
 
     async def knows(self, *keys: ObjectKey) -> None:
         """Wait until the watch has delivered these Services."""
@@ -111,11 +116,11 @@ async def writing(
     sink = KubeSink(api, writer, witness, services=store.services, may_write=gate)
     try:
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(sink.run()), tasks.create_task(_deliver(source, store))]
+            running, watching = tasks.create_task(sink.run()), tasks.create_task(_deliver(source, store))
             await until(lambda: store.synced, "first list")
-            yield Bench(plane=plane, sink=sink, store=store, witness=witness, switch=gate)
-            for task in running:
-                task.cancel()
+            yield Bench(plane=plane, sink=sink, store=store, witness=witness, switch=gate, watching=watching)
+            running.cancel()
+            watching.cancel()
     finally:
         await api.close()
         await reading.close()
@@ -144,10 +149,6 @@ async def until_seen(
             return seen
         assert time.monotonic() < deadline, f"not within {limit_s} s; last seen: {seen}"
         await asyncio.sleep(0.02)
-
-
-def on_pod(writer: Writer, pod: str) -> Writer:
-    return replace(writer, pod=pod)
 
 
 def status(*addresses: str, conditions: tuple[Condition, ...] = ()) -> core.ServiceStatus:

@@ -206,7 +206,7 @@ class ServiceStatuses:
             if names_object(error, key.name):
                 return None
             raise
-        outcome = DECODER.event(body)
+        outcome = DECODER.event(key, body)
         if isinstance(outcome, Upserted) and isinstance(outcome.obj, core.Service):
             return outcome.obj
         raise KubeError(f"get services: {key} cannot be read", status=422)

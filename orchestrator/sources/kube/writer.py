@@ -13,7 +13,8 @@ class Writer:
     """A component on a node (empty for the controller), in a pod whose name may be unknown.
 
     `behind_per_s` bounds what grows with Services times nodes (ServiceBGPStatus, nodeAssigned of BGP), which stops
-    altogether while that of more than `most_behind` Services waits: it would be news of half an hour ago.
+    altogether while that of more than `most_behind` Services waits: it would be news of half an hour ago. An object that
+    is refused is tried again after `refusal_s` seconds, then ever more rarely.
     """
 
     component: str
@@ -22,6 +23,7 @@ class Writer:
     pod: str
     behind_per_s: float = 5.0
     most_behind: int = 2000
+    refusal_s: float = 30.0
 
     @property
     def manager(self) -> str:
@@ -47,6 +49,7 @@ class Writer:
         )  # fmt: skip
         return Limits(
             side_by_side=SIDE_BY_SIDE,
+            first_refusal_s=self.refusal_s,
             allowances={
                 Urgency.WITHDRAWAL: urgent,
                 Urgency.ADDRESS: urgent,
