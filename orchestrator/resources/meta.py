@@ -72,14 +72,14 @@ class ObjectMeta(KubeStruct, frozen=True):
         return ObjectKey(self.namespace, self.name)
 
 
-class Condition(KubeStruct, frozen=True):
-    """metav1.Condition; `last_transition_time` is RFC 3339 in UTC."""
+class Condition(KubeStruct, frozen=True, omit_defaults=False):
+    """metav1.Condition; `last_transition_time` is RFC 3339 in UTC. The API server wants the message, an empty one too."""
 
     type: str
     status: str
     reason: str = ""
     message: str = ""
-    observed_generation: int = 0
+    observed_generation: int | msgspec.UnsetType = msgspec.UNSET
     last_transition_time: str = ""
 
 
