@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import Metric as SampleFamily
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+
+
+disable_created_metrics()  # a gauge with the time of creation beside each counter: as many series again
 
 
 class Form(Enum):
