@@ -206,6 +206,11 @@ def set_down(namespace: Namespace, interface: str) -> None:
     _set_state(namespace, interface, "down")
 
 
+def remove_link(namespace: Namespace, interface: str) -> None:
+    """Take an interface away, a veth with its other end. Raises FileNotFoundError if it is not there."""
+    with_netlink(namespace, lambda netlink: netlink.link("del", index=_index(netlink, interface)))
+
+
 def mac_address(namespace: Namespace, interface: str) -> str:
     """Return the link's hardware address, lower case with colons."""
     return with_netlink(namespace, lambda netlink: str(netlink.link("get", ifname=interface)[0].get("address")))

@@ -29,7 +29,7 @@ def build(machines: Machines) -> None:
     for node in layout.NODES:
         _set_all(machines[node.name], NODE_SYSCTLS)
     for host in (layout.ROUTER_HOST, layout.NEIGHBOR_HOST, *layout.NODES):
-        _plug_into_lan(machines, host)
+        plug_into_lan(machines, host)
     _connect_client(machines)
     for node in layout.NODES:
         _prepare_node(machines[node.name], node)
@@ -63,7 +63,8 @@ def add_endpoint(machines: Machines, endpoint: EndpointHost) -> None:
     namespaces.add_route(machine, "::/0", str(endpoint.node.gateway6))
 
 
-def _plug_into_lan(machines: Machines, host: LanHost) -> None:
+def plug_into_lan(machines: Machines, host: LanHost) -> None:
+    """Give a machine without a cable one to the switch, and its addresses."""
     switch, machine = machines[layout.SWITCH], machines[host.name]
     port = switch_port(host.name)
     namespaces.connect(switch, port, machine, layout.UPLINK)

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,12 +33,17 @@ PORT = 6443
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 START_LIMIT_S = 90.0
 ADMIN, PROXY, SCHEDULER = "admin", "system:kube-proxy", "system:kube-scheduler"
-TOKENS = {user: f"{user.rpartition(':')[2]}-token" for user in (ADMIN, PROXY, SCHEDULER)}
-GROUPS = {ADMIN: "system:masters"}
+USERS = {ADMIN: "system:masters", PROXY: "", SCHEDULER: ""}
+"""Their groups; each has a token, see `token`."""
 SERVICE_CLUSTER_IP = "10.96.0.1"
 """Of Service default/kubernetes."""
 SERVICE_NETWORKS = "10.96.0.0/16,fd00:10:96::/112"
 LOG_TAIL = 15
+
+
+def token(user: str) -> str:
+    """The static token of one of a plane's users."""
+    return f"{user.rpartition(':')[2]}-token"
 
 
 class PlaneError(Exception):
@@ -48,7 +53,10 @@ class PlaneError(Exception):
 class Plane:
     """A running control plane. `server` is its URL inside `namespace`; `request` and `kubectl` act as cluster admin."""
 
-    def __init__(self, folder: Path, namespace: Namespace, address: str, flags: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, namespace: Namespace, address: str, flags: Sequence[str], users: Mapping[str, str]
+    ) -> None:
+        self.users = {**USERS, **users}
         self.folder, self.namespace, self.address, self.flags = folder, namespace, address, tuple(flags)
         self.server = f"https://{address or '127.0.0.1'}:{PORT}"
         self._processes: dict[str, subprocess.Popen[str]] = {}
@@ -64,16 +72,18 @@ class Plane:
         flags: Sequence[str] = (),
         address: str = "",
         namespace: Namespace | None = None,
+        users: Mapping[str, str] | None = None,
     ) -> Self:
         """A plane that is ready; with `controllers` also kube-controller-manager running just these.
 
         `flags` are for kube-apiserver. With `address`, which `namespace` must have, the server is the endpoint of
-        Service default/kubernetes. A `namespace` that is passed in is its owner's to remove.
+        Service default/kubernetes. A `namespace` that is passed in is its owner's to remove. `users` are more users with
+        the group of each, for `kubeconfig`.
         """
         binaries.require("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
         folder.mkdir(parents=True, exist_ok=True)
         own = namespace or Namespace.create(f"plane-{os.getpid()}-{secrets.token_hex(3)}")
-        plane = cls(folder, own, address, flags)
+        plane = cls(folder, own, address, flags, users or {})
         plane._owns_namespace = namespace is None
         try:
             plane._prepare()
@@ -106,7 +116,7 @@ class Plane:
     ) -> tuple[int, Any]:
         """Return status and decoded body of one request as admin. Raises OSError if the server is away."""
         headers = {
-            "Authorization": f"Bearer {TOKENS[ADMIN]}",
+            "Authorization": f"Bearer {token(ADMIN)}",
             "Content-Type": content_type,
             "Accept": "application/json",
         }
@@ -135,8 +145,8 @@ class Plane:
         return self.namespace.run(command, stdin=stdin, check=check, timeout_s=timeout_s)
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
-        """A kubeconfig file of `admin`, `system:kube-proxy` or `system:kube-scheduler`."""
-        return self._kubeconfig(user.rpartition(":")[2], TOKENS[user])
+        """A kubeconfig file of one of `users`."""
+        return self._kubeconfig(user.rpartition(":")[2], token(user))
 
     def account_kubeconfig(self, namespace: str, name: str, seconds: int = 3600) -> Path:
         """A kubeconfig file with a token of a ServiceAccount; its RBAC applies."""
@@ -200,8 +210,7 @@ class Plane:
     def start_scheduler(self) -> None:
         binaries.require("kube-scheduler")
         argv = [f"--kubeconfig={self.kubeconfig(SCHEDULER)}", "--leader-elect=false", "--bind-address=127.0.0.1"]
-        argv += [f"--authentication-kubeconfig={self.kubeconfig(SCHEDULER)}", "--secure-port=10259"]
-        self._spawn("kube-scheduler", [*argv, f"--authorization-kubeconfig={self.kubeconfig(SCHEDULER)}"])
+        self._spawn("kube-scheduler", [*argv, "--secure-port=10259"])
         self.wait("kube-scheduler", lambda: self._listens(10259))
 
     def is_ready(self) -> bool:
@@ -234,7 +243,7 @@ class Plane:
         own = [self.address] if self.address else []
         self._authority.serving("apiserver", "127.0.0.1", "::1", SERVICE_CLUSTER_IP, *names, *own)
         self._authority.key_pair("sa")
-        lines = [f'{token},{user},{user}-uid,"{GROUPS.get(user, "")}"' for user, token in TOKENS.items()]
+        lines = [f'{token(user)},{user},{user}-uid,"{group}"' for user, group in self.users.items()]
         (self.folder / "tokens.csv").write_text("\n".join(lines) + "\n")
 
     def _kubeconfig(self, name: str, token: str) -> Path:
