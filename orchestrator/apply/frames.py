@@ -85,14 +85,21 @@ def _enlarge(target: socket.socket, forced: int, ordinary: int) -> None:
         target.setsockopt(socket.SOL_SOCKET, ordinary, BUFFER_OCTETS)
 
 
+def _open() -> socket.socket:
+    try:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    except PermissionError as error:
+        raise PermissionError(error.errno, f"{error.strerror}: raw sockets take CAP_NET_RAW") from error
+
+
 class FrameSocket:
     """Receives and sends whole frames of ARP (IPv4) or NDP (IPv6) on one interface. Needs CAP_NET_RAW."""
 
     def __init__(self, index: int, family: IpFamily) -> None:
-        """Raises OSError when the interface is gone."""
+        """Raises OSError when the interface is gone, or without the capability."""
         protocol = _PROTOCOLS[family]
         with ExitStack() as undo:
-            opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+            opened = _open()
             undo.callback(opened.close)
             _attach_filter(opened, protocol.program)
             _enlarge(opened, SO_RCVBUFFORCE, socket.SO_RCVBUF)
