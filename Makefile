@@ -1,12 +1,12 @@
 # Ferrule. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit property golden golden-update integration lint format types contracts crds manifests bench flags-page wheel clean
+.PHONY: help setup demo test unit property golden golden-update integration cluster e2e lint format types contracts crds manifests bench flags-page wheel clean
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what this machine lacks (Debian packages as root, Python packages into .venv)
 	@.ci/setup
@@ -14,7 +14,7 @@ setup: ## install what this machine lacks (Debian packages as root, Python packa
 demo: setup ## show the main job on this machine: manifests in, packets delivered (needs root, about a minute)
 	@$(BIN)/ferrule lab demo
 
-test: setup lint types contracts unit property golden integration ## every check and test but `bench` (needs root)
+test: setup lint types contracts unit property golden integration ## every check and test but `bench` and `e2e` (needs root)
 
 unit: setup ## small cases of every pure module
 	@$(PYTEST) -q tests/unit
@@ -28,8 +28,14 @@ golden: setup ## manifests -> frr.conf, loaded into real daemons
 golden-update: setup ## write the goldens anew; read the diff like code
 	@$(PYTEST) -q tests/golden --golden-update
 
-integration: setup ## real daemons in network namespaces
+integration: setup cluster ## real daemons in network namespaces, a real API server
 	@$(PYTEST) -q tests/integration
+
+cluster: ## build etcd and Kubernetes for the tests into a cache (needs Go; minutes the first time)
+	@.ci/cluster
+
+e2e: setup cluster ## scenarios on a whole cluster on this machine; a table of steps and times (needs root)
+	@$(PYTEST) -q tests/e2e
 
 lint: setup ## ruff: style and form
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
