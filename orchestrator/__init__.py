@@ -40,7 +40,7 @@ The map. Data flows one way:
     sources/                                 Source (watch) and Sink (write)
         interface.py
     sources/kube/                            the API server: lists and watches in, statuses and events out
-        access.py transport.py api.py witness.py
+        access.py transport.py api.py witness.py lease.py
         paths.py lines.py decode.py backoff.py patience.py watching.py source.py
         listeners.py outlet.py slices.py fetching.py secret_names.py refusals.py
         sink.py writer.py work.py delivery.py gate.py verdicts.py
@@ -58,7 +58,7 @@ The map. Data flows one way:
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py configuration_state.py planning.py offline.py
-        controller.py controller_report.py controller_conditions.py failover.py
+        controller.py controller_term.py controller_report.py controller_conditions.py leading.py catching_up.py failover.py
         speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py

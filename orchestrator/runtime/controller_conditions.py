@@ -21,7 +21,7 @@ from orchestrator.resources.meta import Condition, ObjectKey
 from orchestrator.resources.metallb import ServiceL2Status
 from orchestrator.resources.selectors import admits
 from orchestrator.runtime.controller_report import now_text
-from orchestrator.runtime.store import ObjectStore
+from orchestrator.runtime.store import ObjectStore, subject_of
 from orchestrator.sources.interface import Removed, Sink, SourceEvent, Upserted
 
 log = structlog.get_logger()
@@ -49,8 +49,6 @@ class ServiceConditions:
         self._told: Mapping[NodeName, object] = {}
         self._observations = observe(())
         self._services: dict[ObjectKey, Service] = {}
-        self._owners: dict[ObjectKey, dict[ObjectKey, NodeName]] = {}
-        self._service_of: dict[ObjectKey, ObjectKey] = {}
         self._waiting: dict[ObjectKey, None] = {}
         self._all_due: float | None = None
         self._next_write = 0.0
@@ -58,27 +56,21 @@ class ServiceConditions:
     # What happened ------------------------------------------------------------------------------------------------
 
     def owners_changed(self, events: Iterable[SourceEvent]) -> None:
-        """Take in which ServiceL2Status objects come and go."""
+        """Take in which ServiceL2Status objects come and go; the store is told afterwards."""
         for event in events:
             match event:
-                case Upserted(ServiceL2Status(metadata=metadata, status=status)):
-                    self._forget_owner(metadata.key)
-                    service = ObjectKey(status.service_namespace, status.service_name)
-                    self._service_of[metadata.key] = service
-                    self._owners.setdefault(service, {})[metadata.key] = status.node
-                    self._look_at(service)
+                case Upserted(ServiceL2Status() as status):
+                    self._owner_changes(status.metadata.key)
+                    self._look_at(subject_of(status))
                 case Removed(ref) if ref.kind == "ServiceL2Status":
-                    self._forget_owner(ref.key)
+                    self._owner_changes(ref.key)
                 case _:
                     pass
 
-    def _forget_owner(self, status: ObjectKey) -> None:
-        service = self._service_of.pop(status, None)
-        if service is not None:
-            del self._owners[service][status]
-            if not self._owners[service]:
-                del self._owners[service]
-            self._look_at(service)
+    def _owner_changes(self, key: ObjectKey) -> None:
+        before = self._store.l2_statuses.get(key)
+        if before is not None:
+            self._look_at(subject_of(before))
 
     def speakers_changed(self, now: float) -> None:
         """Take in what the SpeakerStates in the store say; `now` is monotonic."""
@@ -139,7 +131,7 @@ class ServiceConditions:
             advertisements=tuple(
                 each for each in advertisements if admits(each.service_selectors, service.metadata.labels)
             ),
-            owners=frozenset(self._owners.get(key, {}).values()),
+            owners=frozenset(self._store.l2_statuses_of(key).values()),
         )
         return conditions_of(subject, self._observations, self._config.nodes)
 

@@ -24,7 +24,8 @@ from orchestrator.resources.metallb import ConfigurationState, IPAddressPool, IP
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.configuration_state import configuration_state
 from orchestrator.runtime.last_good import to_config_map
-from orchestrator.runtime.speaker_configuration import HEARTBEAT_KEY, HEARTBEAT_SECRET
+from orchestrator.runtime.speaker_configuration import HEARTBEAT_KEY
+from orchestrator.settings import ControllerSettings
 from orchestrator.sources.interface import EventType, ObjectEvent, Sink
 
 log = structlog.get_logger()
@@ -35,8 +36,9 @@ COMPONENT = "metallb-controller"
 class ControllerReport:
     """Remembers what it told, so that only changes are told."""
 
-    def __init__(self, namespace: str, sink: Sink, metrics: Metrics) -> None:
-        self._namespace = namespace
+    def __init__(self, settings: ControllerSettings, sink: Sink, metrics: Metrics) -> None:
+        self._namespace = settings.namespace
+        self._heartbeat_secret = settings.heartbeat_secret
         self._sink = sink
         self._metrics = metrics
         self._state: ConfigurationState | None = None
@@ -45,11 +47,16 @@ class ControllerReport:
         self._key_written = False
         self._last_good: LastGood | None = None
 
-    async def configuration(self, problems: Collection[Problem]) -> None:
+    async def configuration(self, problems: Collection[Problem], observing: str = "") -> None:
         """Write the ConfigurationState and the metrics about problems; log problems that are new."""
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         state = configuration_state(
-            node=None, namespace=self._namespace, problems=errors, previous=self._state, now=now_text()
+            node=None,
+            namespace=self._namespace,
+            problems=errors,
+            previous=self._state,
+            now=now_text(),
+            observing=observing,
         )
         if state != self._state:
             for problem in errors:
@@ -69,11 +76,11 @@ class ControllerReport:
 
     async def heartbeat_key(self, known: Mapping[str, Secret]) -> None:
         """Make the key of the nodes' heartbeats, once, if there is none (contract 4.8: 16 random octets)."""
-        if HEARTBEAT_SECRET in known or self._key_written:
+        if self._heartbeat_secret in known or self._key_written:
             return
         text = b64encode(randomness.token_bytes(16)).rstrip(b"=")
         secret = Secret(
-            metadata=ObjectMeta(name=HEARTBEAT_SECRET, namespace=self._namespace),
+            metadata=ObjectMeta(name=self._heartbeat_secret, namespace=self._namespace),
             data={HEARTBEAT_KEY: SecretText(b64encode(text).decode())},
         )
         await self._sink.write(secret)
@@ -83,8 +90,7 @@ class ControllerReport:
         self, ledger: Ledger, pools: Mapping[str, IPAddressPool], pending: Iterable[AllocationRefusal]
     ) -> None:
         """Write pool statuses and the allocator's metrics (contract 2.10, 6.2)."""
-        used = {name: (ledger.usage(name, IpFamily.IPV4), ledger.usage(name, IpFamily.IPV6)) for name in ledger.pools}
-        self._expose(used, Counter(assignment.pool for assignment in ledger.assignments.values()))
+        used = self.exposed(ledger)
         reasons = Counter(refusal.reason.value for refusal in pending)
         self._metrics.replace(Name.PENDING, {(reason,): float(count) for reason, count in reasons.items()})
         for name, (ipv4, ipv6) in used.items():
@@ -113,6 +119,12 @@ class ControllerReport:
                         component=COMPONENT,
                     )
                 )
+
+    def exposed(self, ledger: Ledger) -> Mapping[str, tuple[Usage, Usage]]:
+        """Set the allocator's metrics of the pools; return what they say of each family."""
+        used = {name: (ledger.usage(name, IpFamily.IPV4), ledger.usage(name, IpFamily.IPV6)) for name in ledger.pools}
+        self._expose(used, Counter(assignment.pool for assignment in ledger.assignments.values()))
+        return used
 
     def forget(self, key: ObjectKey) -> None:
         """The Service is gone."""

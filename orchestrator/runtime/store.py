@@ -143,7 +143,7 @@ class ObjectStore:
             case metallb.ServiceL2Status():
                 self._forget_l2_status(ref.key)
                 self.l2_statuses[ref.key] = obj
-                self._l2_of.setdefault(_subject(obj), set()).add(ref.key)
+                self._l2_of.setdefault(subject_of(obj), set()).add(ref.key)
             case core.ConfigMap():
                 self._last_good_changed(ref, obj, changes)
             case _:
@@ -189,7 +189,7 @@ class ObjectStore:
 
     def _forget_l2_status(self, key: ObjectKey) -> None:
         if (status := self.l2_statuses.pop(key, None)) is not None:
-            subject = _subject(status)
+            subject = subject_of(status)
             self._l2_of[subject].discard(key)
             if not self._l2_of[subject]:
                 del self._l2_of[subject]
@@ -212,8 +212,8 @@ class ObjectStore:
         objects[ref.name] = relevant
 
 
-def _subject(status: metallb.ServiceL2Status) -> ObjectKey:
-    """The Service that a status is about."""
+def subject_of(status: metallb.ServiceL2Status) -> ObjectKey:
+    """Return the Service that a status is about."""
     return ObjectKey(status.status.service_namespace, status.status.service_name)
 
 

@@ -45,6 +45,9 @@ class TolerantSink:
     async def flush(self, limit_s: float) -> None:
         await self._sink.flush(limit_s)
 
+    def forget(self) -> None:
+        self._sink.forget()
+
     async def record(self, event: ObjectEvent) -> None:
         await self._try(self._sink.record(event), event.ref)
 

@@ -116,6 +116,10 @@ class Sink(Protocol):
         """Return when all has been written, or after `limit_s` seconds."""
         ...
 
+    def forget(self) -> None:
+        """Drop what has not been written yet: somebody else decides now."""
+        ...
+
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises its count."""
         ...

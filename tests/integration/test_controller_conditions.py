@@ -16,7 +16,11 @@ from orchestrator.resources.meta import Condition, ObjectKey, ObjectMeta, Object
 from orchestrator.resources.metallb import ServiceL2Status, ServiceL2StatusStatus
 from orchestrator.resources.parse import ParsedObject
 from orchestrator.runtime.controller import LATE, UNREAD, Controller
-from orchestrator.runtime.feed import Stop
+from orchestrator.runtime.controller_term import Outlets
+from orchestrator.runtime.feed import Feed, Stop
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME
+from orchestrator.runtime.leading import AlwaysLeading
+from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import ControllerSettings, Folders
 from orchestrator.sources.manifests.files import read_file
 from orchestrator.sources.manifests.folder import ManifestsSource
@@ -94,14 +98,18 @@ async def controller(folder: Path) -> AsyncIterator[Running]:
     (source / "all.yaml").write_text(MANIFESTS)
     settings = ControllerSettings(origin=Folders(source=source, state=state), metrics_port=0, health_port=0)
     sink = ManifestsSink(state)
-    process = Controller(settings, sink, Metrics(CONTROLLER_METRICS), Readiness("first list"))
+    feed = Feed()
+    standing = AlwaysLeading(feed)
+    outlets = Outlets(sink=sink, metrics=Metrics(CONTROLLER_METRICS), may_write=standing.may_write)
+    store = ObjectStore(NAMESPACE, CONFIG_MAP_NAME)
+    process = Controller(settings, store, outlets, standing, Readiness("first list"))
     async with asyncio.TaskGroup() as tasks:
-        pump = tasks.create_task(process.feed.pump(ManifestsSource(source, state, NAMESPACE, unread=UNREAD, late=LATE)))
+        pump = tasks.create_task(feed.pump(ManifestsSource(source, state, NAMESPACE, unread=UNREAD, late=LATE)))
         loop = tasks.create_task(process.loop())
         running = Running(sink, state)
         await running.until(lambda: running.service() is not None)
         yield running
-        process.feed.put(Stop())
+        feed.put(Stop())
         await loop
         pump.cancel()
 

@@ -103,6 +103,9 @@ class ManifestsSink:
     async def flush(self, limit_s: float) -> None:
         """Return: what was asked for has been written."""
 
+    def forget(self) -> None:
+        """Nothing waits here."""
+
     async def record(self, event: ObjectEvent) -> None:
         """Record an event; a repeated one raises the count of its series."""
         path = self._state.event_file(event)

@@ -28,3 +28,14 @@ def test_transition_time_changes_with_the_status_only() -> None:
     second = configuration_state(node=None, namespace="m", problems=[], previous=first, now="T2")
     third = configuration_state(node=None, namespace="m", problems=[MISSING], previous=second, now="T3")
     assert [state.status.conditions[0].last_transition_time for state in (first, second, third)] == ["T1", "T1", "T3"]
+
+
+def test_component_that_looks_on_says_why_beside_its_judgment() -> None:
+    state = configuration_state(
+        node=None, namespace="m", problems=[MISSING], previous=None, now="T1", observing="MetalLB's pods run: a/b"
+    )
+    after = configuration_state(node=None, namespace="m", problems=[], previous=state, now="T2", observing="c/d")
+    assert [(part.type, part.status, part.last_transition_time) for part in after.status.conditions] == [
+        ("poolReconcilerValid", "True", "T2"),
+        ("ferrule.io/Observing", "True", "T1"),
+    ]

@@ -1,0 +1,242 @@
+"""What one leader decides and has told: it begins with every address that any status holds, and ends with the leadership.
+
+Level-driven: an event marks Services dirty, each is converged again and only differences are written. What is decided
+outlives no term, because somebody else may have decided meanwhile: the ledger, what was told, what waits.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from orchestrator.config.model import LastGood, Resolved
+from orchestrator.config.resolve import resolve
+from orchestrator.decide.allocation import AllocationRefusal
+from orchestrator.decide.annotations import ALLOCATED_FROM_POOL
+from orchestrator.decide.convergence import Convergence, Outcome, Rules, adopt_all, age, converge
+from orchestrator.decide.ledger import Ledger
+from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.resources.core import LoadBalancerStatus, Service
+from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.runtime.controller_conditions import ServiceConditions
+from orchestrator.runtime.controller_report import ControllerReport
+from orchestrator.runtime.last_good import from_config_map
+from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.settings import ControllerSettings
+from orchestrator.sources.interface import Sink, SourceEvent
+
+log = structlog.get_logger()
+
+RETRY_S = 1.0
+"""How soon a Service whose status could not be written is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlets:
+    """Where a controller's findings go; nothing is decided while `may_write` denies it."""
+
+    sink: Sink
+    metrics: Metrics
+    may_write: Callable[[], bool]
+
+
+class Term:
+    """One leadership over one store."""
+
+    def __init__(self, settings: ControllerSettings, store: ObjectStore, outlets: Outlets) -> None:
+        self._settings = settings
+        self._rules = Rules(load_balancer_class=settings.load_balancer_class)
+        self._store = store
+        self._sink = outlets.sink
+        self._metrics = outlets.metrics
+        self._may_write = outlets.may_write
+        self._report = ControllerReport(settings, outlets.sink, outlets.metrics)
+        self._ledger = Ledger()
+        self._conditions = ServiceConditions(outlets.sink, store, self._ledger, outlets.metrics)
+        self._last_good: LastGood | None = None
+        self._usable: LastGood = {}
+        self._uids: dict[ObjectKey, str] = {}
+        self._pending: dict[ObjectKey, AllocationRefusal] = {}
+        self._failed: set[ObjectKey] = set()
+        self._retry_at = 0.0
+        self._orphan_deadlines: dict[ObjectKey, float] = {}
+
+    def arriving(self, events: Sequence[SourceEvent]) -> None:
+        """Take in events that the store is told of next."""
+        self._conditions.owners_changed(events)
+
+    async def work(self, changes: Changes, started: float) -> None:
+        """Do what follows from the changes; the first call adopts, and looks at everything. `started` is monotonic."""
+        if changes.speakers or self._last_good is None:
+            self._conditions.speakers_changed(started)
+        if self._concerns_addresses(changes, started):
+            await self._cycle(changes, started)
+        await self._conditions.work(started)
+
+    async def observe(self, reason: str) -> None:
+        """Say what we think of the configuration and the addresses in use; a term that observes does nothing else."""
+        resolved = self._resolved()
+        await self._report.configuration((*self._store.problems(), *resolved.problems), observing=reason)
+        adopt_all(self._store.services.values(), self._ledger, self._rules)
+        self._report.exposed(self._ledger)
+
+    def _concerns_addresses(self, changes: Changes, now: float) -> bool:
+        """Whether there is more to do than to look at conditions."""
+        due = self._deadline()
+        first = self._last_good is None
+        return bool(first or changes.services or changes.configuration or (due is not None and due <= now))
+
+    async def _cycle(self, changes: Changes, started: float) -> None:
+        first = self._last_good is None
+        dirty = changes.services | self._failed | self._expired_orphans(started)
+        if changes.configuration or first:
+            await self._reconfigure()
+            dirty |= self._store.services.keys()
+        if first:
+            adopted = adopt_all(self._store.services.values(), self._ledger, self._rules)
+            log.info("adopted addresses", services=len(adopted))
+        freed = self._forget_predecessors(dirty)
+        freed |= await self._converge_all(dirty)
+        if freed or changes.configuration:
+            await self._converge_all(self._pending.keys() - dirty)
+        self._watch_orphans(started)
+        await self._keep_last_good()
+        await self._report.usage(self._ledger, self._store.snapshot().pools, self._pending.values())
+        self._metrics.add(Name.UPDATES)
+        if dirty:
+            duration_ms = round((time.monotonic() - started) * 1000, 2)
+            log.info("converged", services=len(dirty), pending=len(self._pending), duration_ms=duration_ms)
+
+    # Configuration --------------------------------------------------------------------------------------------------
+
+    def _resolved(self) -> Resolved:
+        """Resolve the configuration again and give the ledger its pools."""
+        last_good = from_config_map(self._store.last_good) if self._last_good is None else self._last_good
+        resolved = resolve(self._store.snapshot(), last_good)
+        self._ledger.set_pools(resolved.config.pools)
+        self._last_good = {**last_good, **resolved.last_good}
+        self._usable = resolved.last_good
+        return resolved
+
+    async def _reconfigure(self) -> None:
+        resolved = self._resolved()
+        self._conditions.configured(resolved.config, time.monotonic())
+        await self._report.configuration((*self._store.problems(), *resolved.problems))
+        await self._report.heartbeat_key(self._store.snapshot().secrets)
+
+    async def _keep_last_good(self) -> None:
+        """Publish the specs that are usable now, and those of removed pools while their addresses are held."""
+        assert self._last_good is not None
+        self._last_good = {**self._needed_by_orphans(self._last_good), **self._usable}
+        await self._report.last_good(self._last_good)
+
+    def _needed_by_orphans(self, last_good: LastGood) -> LastGood:
+        """Specs of removed pools whose addresses are still held: speakers go on announcing these."""
+        held = (self._ledger.assignment(key) for key in self._ledger.orphans)
+        names = {assignment.pool for assignment in held if assignment is not None}
+        return {ref: spec for ref, spec in last_good.items() if ref.kind == "IPAddressPool" and ref.name in names}
+
+    # Services -------------------------------------------------------------------------------------------------------
+
+    def _forget_predecessors(self, keys: Iterable[ObjectKey]) -> bool:
+        """Release what Services held that were deleted and made again; whether addresses became free."""
+        freed = False
+        for key in keys:
+            service = self._store.services.get(key)
+            if service is not None and self._uids.setdefault(key, service.metadata.uid) != service.metadata.uid:
+                freed |= self._let_go(key)
+                self._uids[key] = service.metadata.uid
+        return freed
+
+    async def _converge_all(self, keys: Iterable[ObjectKey]) -> bool:
+        """Converge Services: those that are gone first, then those with addresses, then the older ones."""
+        freed = False
+        for key in sorted(keys, key=self._order):
+            if not self._may_write():
+                break  # the term is over, whoever has not said so yet
+            freed |= await self._converge(key)
+        return freed
+
+    def _order(self, key: ObjectKey) -> tuple[bool, bool, tuple[bool, str, ObjectKey]]:
+        service = self._store.services.get(key)
+        if service is None:
+            return (False, False, (False, "", key))
+        return (True, self._ledger.assignment(key) is None, age(service))
+
+    async def _converge(self, key: ObjectKey) -> bool:
+        """Bring one Service to what it should be; whether addresses became free."""
+        self._failed.discard(key)
+        try:
+            service = self._store.services.get(key)
+            if service is None:
+                return await self._forget(key)
+            result = converge(service, self._ledger, self._rules)
+            await self._write(service, result)
+        except OSError as error:
+            self._failed.add(key)
+            self._retry_at = time.monotonic() + RETRY_S
+            self._metrics.add(Name.UPDATE_ERRORS)
+            log.error("status not written", service=str(key), reason=error.strerror)
+            return False
+        return result.freed
+
+    async def _forget(self, key: ObjectKey) -> bool:
+        """The Service is gone, or was never there: an EndpointSlice may name what does not exist."""
+        freed = self._let_go(key)
+        await self._sink.delete(ObjectRef("Service", *key))
+        return freed
+
+    def _let_go(self, key: ObjectKey) -> bool:
+        """Remember nothing of a Service that was deleted; whether addresses became free."""
+        self._uids.pop(key, None)
+        self._pending.pop(key, None)
+        self._report.forget(key)
+        self._conditions.forget(key)
+        assignment = self._ledger.release(key)
+        if assignment is not None:
+            log.info("serviceDeleted", service=str(key), ips=[str(address) for address in assignment.addresses])
+        return assignment is not None
+
+    async def _write(self, service: Service, result: Convergence) -> None:
+        key = service.metadata.key
+        if result.outcome is Outcome.REFUSED and result.refusal is not None:
+            self._pending[key] = result.refusal
+        else:
+            self._pending.pop(key, None)
+        if result.differs_from(service) and result.ingress is not None:
+            status = msgspec.structs.replace(service.status, load_balancer=LoadBalancerStatus(ingress=result.ingress))
+            service = self._conditions.completed(msgspec.structs.replace(service, status=status))
+            await self._sink.write_service_status(key, service.status, {ALLOCATED_FROM_POOL: result.pool})
+            log.info("status written", service=str(key), ips=[entry.ip for entry in result.ingress], pool=result.pool)
+        if result.outcome is Outcome.NOT_OURS:
+            self._conditions.forget(key)
+        else:
+            self._conditions.settled(service)
+        await self._report.service_events(key, result.events)
+
+    # Time -----------------------------------------------------------------------------------------------------------
+
+    def _expired_orphans(self, now: float) -> set[ObjectKey]:
+        """Release what has been held long enough for pools that are gone; return these Services."""
+        expired = {key for key, deadline in self._orphan_deadlines.items() if deadline <= now}
+        for key in expired:
+            self._ledger.release(key)
+            log.warning("addresses of a removed pool released", service=str(key), reason="PoolRemoved")
+        return expired
+
+    def _watch_orphans(self, now: float) -> None:
+        deadline = now + self._settings.removed_pool_hold_s
+        self._orphan_deadlines = {key: self._orphan_deadlines.get(key, deadline) for key in self._ledger.orphans}
+
+    def _deadline(self) -> float | None:
+        """When addresses need something without an event, monotonic; None: never."""
+        return min([*self._orphan_deadlines.values(), *([self._retry_at] if self._failed else [])], default=None)
+
+    def patience(self, now: float) -> float | None:
+        """Seconds until something has to be done without an event; None: nothing has."""
+        deadline = self._deadline()
+        waits = [max(deadline - now, 0.0)] if deadline is not None else []
+        behind = self._conditions.patience(now)
+        return min([*waits, *([behind] if behind is not None else [])], default=None)
