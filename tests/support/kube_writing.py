@@ -81,6 +81,11 @@ class Bench:
         """How many writes have been sent and not answered."""
         return sum(self.sink._outbox._under_way.values())
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return self.sink._outbox.settled()
+
     def stop_watching(self) -> None:
         """From now on the sink knows of Services what it knows already."""
         self.watching.cancel()

@@ -10,7 +10,8 @@ from enum import Enum
 
 from orchestrator.errors import KubeError
 
-RBAC = re.compile(r"cannot \w+ resource")
+RBAC = re.compile(r'(User "[^"]*" )?cannot \w+ resource( "[^"]*"( in API group "[^"]*")?)?')
+"""Without the name and the namespace of the object: it is the same for all of them."""
 
 
 class Verdict(Enum):
@@ -51,9 +52,11 @@ def names_object(error: KubeError, name: str) -> bool:
 
 def reason_of(error: KubeError, verdict: Verdict) -> str:
     """Return the words for people; they end with what to do where that is not in the answer."""
+    text = str(error)
     if verdict is Verdict.KIND_REFUSED:
-        remedy = "apply the CRDs of deploy/crds" if error.status == 404 else "apply the RBAC rules of deploy/manifests"
-        return f"{error}; {remedy}"
-    if error.status >= 500 and "webhook" in str(error):
-        return f"{error}; mend or remove the webhook"
-    return str(error)
+        if (rule := RBAC.search(text)) is not None:
+            return f"{rule[0]}; apply the RBAC rules of deploy/manifests"
+        return f"{text.strip()}; apply the CRDs of deploy/crds"
+    if error.status >= 500 and "webhook" in text:
+        return f"{text}; mend or remove the webhook"
+    return text

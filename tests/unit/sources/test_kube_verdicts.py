@@ -48,7 +48,15 @@ def test_missing_object_is_told_from_a_missing_namespace_of_its_name() -> None:
 def test_reason_says_what_to_do() -> None:
     missing = KubeError("patch speakerstates: 404 Not Found: 404 page not found", status=404)
     assert reason_of(missing, Verdict.KIND_REFUSED).endswith("; apply the CRDs of deploy/crds")
-    forbidden = KubeError("patch: 403 Forbidden", status=403)
-    assert reason_of(forbidden, Verdict.KIND_REFUSED).endswith("; apply the RBAC rules of deploy/manifests")
     assert reason_of(KubeError(WEBHOOK_DOWN, status=500), Verdict.REFUSED).endswith("; mend or remove the webhook")
     assert reason_of(KubeError("422: bad", status=422), Verdict.REFUSED) == "422: bad"
+
+
+def test_missing_rule_is_said_alike_for_every_object() -> None:
+    rule = 'User "system:serviceaccount:a:b" cannot patch resource "services/status" in API group ""'
+    errors = [
+        KubeError(f'patch: 403 Forbidden: services "{name}" is forbidden: {rule} in the namespace "{name}"', status=403)
+        for name in ("x", "y")
+    ]
+    reasons = {reason_of(error, Verdict.KIND_REFUSED) for error in errors}
+    assert reasons == {f"{rule}; apply the RBAC rules of deploy/manifests"}
