@@ -167,7 +167,7 @@ INSTALLED = [("apply",), ("create", "--field-manager=helm"), ("apply", "--server
 def test_apply_takes_over_what_metallb_installed(plane: Plane, tenant: Tenant, how: tuple[str, ...]) -> None:
     install(plane, metallb_definition(), *how)
     create(tenant, peer("v1beta2", "before", nodeSelectors=SELECTORS))
-    plane.kubectl("apply", "-f", str(FOLDER))
+    plane.kubectl("apply", "-f", str(PEERS))
     assert is_ours(definition_of(plane))
     settle(plane)
     assert read(tenant, "v1beta2", "before")["spec"]["nodeSelectors"] == SELECTORS
@@ -180,7 +180,7 @@ def test_server_side_apply_takes_over_once_the_webhook_is_out(
 ) -> None:
     install(plane, metallb_definition(), *how)
     create(tenant, peer("v1beta2", "before"))
-    forced = ("apply", "--server-side", "--force-conflicts", "-f", str(FOLDER))
+    forced = ("apply", "--server-side", "--force-conflicts", "-f", str(PEERS))
     refused = plane.kubectl(*forced, check=False)
     assert "spec.conversion.webhook" in refused.stderr
     assert definition_of(plane)["spec"]["conversion"]["strategy"] == "Webhook"
@@ -195,7 +195,7 @@ def test_peers_stored_in_the_old_version_stay_readable(plane: Plane, tenant: Ten
     install(plane, metallb_definition(stored="v1beta1", webhook=False))
     create(tenant, peer("v1beta1", "stored", nodeSelectors=SELECTORS, keepaliveTime="30s"))
     before = parsed(parse_object(read(tenant, "v1beta1", "stored"), tenant.name))
-    plane.kubectl("apply", "-f", str(FOLDER))
+    plane.kubectl("apply", "-f", str(PEERS))
     settle(plane)
     assert definition_of(plane)["status"]["storedVersions"] == ["v1beta1", "v1beta2"]
     served = read(tenant, "v1beta2", "stored")
