@@ -70,6 +70,7 @@ class Api:
     async def close(self) -> None:
         """Close all connections; requests that are under way fail with KubeError."""
         await self._transport.close()
+        await asyncio.sleep(0)  # transports that were aborted give their sockets back on the loop's next round
 
     @asynccontextmanager
     async def _answer(self, request: Request, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -85,7 +86,7 @@ class Api:
                     self._witness.requested(request.verb, request.resource, code, time.monotonic() - started)
                 yield answer
             finally:
-                answer.release()
+                _part(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(error, aiohttp.ClientConnectorCertificateError):
                 self._access.rejected()
@@ -122,3 +123,11 @@ class Api:
             reason=status.reason,
             retry_after_s=float(after) if after.isdecimal() else 0.0,
         )
+
+
+def _part(answer: aiohttp.ClientResponse) -> None:
+    """Give the connection back; one that has more to say is cut, a farewell in TLS would outlive the request."""
+    connection = answer.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    answer.release()

@@ -21,8 +21,11 @@ LONGEST_UNREACHED_S = 1.0
 LONGEST_REFUSED_S = 30.0
 LONGEST_ASKED_S = 60.0
 """A Retry-After beyond this is not believed."""
+STARTING_ASKED_S = 1.0
+"""An API server that starts asks for 5 s with each 503, however soon it is ready (seen on 1.34)."""
 REFUSALS = frozenset({403, 404})
 GONE = 410
+UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +50,5 @@ def delay_s(error: KubeError, failures: Failures, randomness: float) -> float:
     elif error.status in REFUSALS:
         longest = LONGEST_REFUSED_S
     doubled = min(longest, FIRST_S * 2.0 ** min(failures.count - 1, 16))
-    return max(min(error.retry_after_s, LONGEST_ASKED_S), doubled * (0.5 + randomness / 2))
+    asked = min(error.retry_after_s, STARTING_ASKED_S if error.status == UNAVAILABLE else LONGEST_ASKED_S)
+    return max(asked, doubled * (0.5 + randomness / 2))

@@ -35,6 +35,10 @@ def test_retry_after_is_honored_within_reason() -> None:
     assert delays(429, randomness=0.0, count=1, retry_after_s=86400) == [60]
 
 
+def test_starting_server_is_asked_again_sooner_than_it_asks_for() -> None:
+    assert delays(503, randomness=0.0, count=1, retry_after_s=5) == [1]
+
+
 def test_different_failure_starts_anew() -> None:
     failures = Failures()
     for _ in range(9):
