@@ -15,6 +15,8 @@ from tests.e2e.cluster.machine import Machine
 from tests.support import binaries
 from tests.support.plane import PROXY, Plane
 
+IMAGE = "image"
+"""The folder with our code, beside the nodes' disks."""
 POD_NETWORKS = "10.244.0.0/16,fd00:10:244::/48"
 PROXY_FLAGS = (
     "--proxy-mode=nftables",
@@ -38,6 +40,7 @@ class ClusterNode:
     lab: Lab
     plane: Plane
     folder: Path
+    image: Path
     probe_scale: float
     _processes: list["subprocess.Popen[str]"] = field(default_factory=list)
 
@@ -122,6 +125,7 @@ class ClusterNode:
             "node": self.name,
             "lab": self.lab.name,
             "folder": self.folder,
+            "image": self.image,
             "kubeconfig": self.plane.kubeconfig(user(self.name)),
             "probe-scale": self.probe_scale,
         }
@@ -141,9 +145,11 @@ class ClusterNode:
             )  # fmt: skip
 
 
-def all_of(lab: Lab, plane: Plane, folder: Path, probe_scale: float) -> list[ClusterNode]:
+def all_of(lab: Lab, plane: Plane, disks: Path, probe_scale: float) -> list[ClusterNode]:
     """The nodes of the lab's layout."""
     return [
-        ClusterNode(host=host, lab=lab, plane=plane, folder=folder / host.name, probe_scale=probe_scale)
+        ClusterNode(
+            host=host, lab=lab, plane=plane, folder=disks / host.name, image=disks / IMAGE, probe_scale=probe_scale
+        )
         for host in layout.NODES
     ]

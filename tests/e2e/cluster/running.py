@@ -18,6 +18,7 @@ from orchestrator.lab.namespaces import Namespace
 from orchestrator.lab.topology import Lab
 from tests.e2e.cluster import node as nodes
 from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.cluster.kubelet import images
 from tests.e2e.cluster.node import ClusterNode
 from tests.e2e.cluster.waiting import eventually
 from tests.support import binaries
@@ -49,12 +50,15 @@ def running_cluster(*, probe_scale: float = PROBE_SCALE) -> Iterator[Cluster]:
     name = f"{PREFIX}{os.getpid()}"
     with clean_end_on_sigterm(), contextlib.ExitStack() as undo:
         undo.callback(_remove, name)
+        disks = DISKS / f"ferrule-{name}"
         lab = Lab.up(name)
         undo.callback(lab.down)
+        building = undo.enter_context(images.build(disks / nodes.IMAGE))
         _extend_network(lab)
-        plane = _start_plane(lab, DISKS / f"ferrule-{name}")
+        plane = _start_plane(lab, disks)
         undo.callback(plane.stop)
-        found = nodes.all_of(lab, plane, plane.folder.parent, probe_scale)
+        assert building.wait() == 0, "our code does not compile"
+        found = nodes.all_of(lab, plane, disks, probe_scale)
         for node in found:
             undo.callback(node.kill)
         yield _start_nodes(Cluster(lab, plane, found))

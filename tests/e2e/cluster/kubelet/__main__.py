@@ -157,6 +157,7 @@ async def run(arguments: argparse.Namespace) -> None:
             host=layout.node(arguments.node),
             lab=arguments.lab,
             folder=arguments.folder,
+            image=arguments.image,
             api=api,
             probe_scale=arguments.probe_scale,
         )
@@ -170,6 +171,7 @@ def main() -> None:
     parser.add_argument("--node", required=True)
     parser.add_argument("--lab", required=True)
     parser.add_argument("--folder", required=True, type=Path, help="the node's disk")
+    parser.add_argument("--image", required=True, type=Path, help="what images.build made")
     parser.add_argument("--kubeconfig", required=True, type=Path)
     parser.add_argument("--probe-scale", type=float, default=1.0)
     logs.configure("info")

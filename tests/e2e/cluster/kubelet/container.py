@@ -25,6 +25,7 @@ class Recipe:
 
     network: Path
     root: Path
+    image: Path
     mounts: Sequence[Mount]
     read_only: bool
     hostname: str
@@ -103,6 +104,7 @@ async def start(recipe: Recipe) -> RunningContainer:
     reading, writing = os.pipe()
     root = Root(
         at=recipe.root,
+        image=recipe.image,
         mounts=recipe.mounts,
         read_only=recipe.read_only,
         hostname=recipe.hostname,

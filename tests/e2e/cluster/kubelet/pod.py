@@ -36,11 +36,12 @@ SIDECAR_GRACE_S = 2.0
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """The node as its Pods see it; `folder` is its disk."""
+    """The node as its Pods see it; `folder` is its disk, `image` has our code."""
 
     host: NodeHost
     lab: str
     folder: Path
+    image: Path
     api: Api
     probe_scale: float
 
@@ -209,6 +210,7 @@ class PodWorker:
         return Recipe(
             network=self._network.path,
             root=root,
+            image=self._node.image,
             mounts=self._volumes.mounts(container),
             read_only=container.security_context.read_only_root_filesystem,
             hostname=self._identity.hostname,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.cluster.kubelet.images import CHECKOUT, VENV
+from tests.e2e.cluster.kubelet.images import CHECKOUT, CODE, VENV
 
 ETC = [
     "passwd",
@@ -47,9 +47,10 @@ class Mount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Root:
-    """A container's root; `at` is an empty folder to build it on, seen by nobody else."""
+    """A container's root; `at` is an empty folder to build it on, `image` what `images.build` made."""
 
     at: Path
+    image: Path
     mounts: Sequence[Mount]
     read_only: bool
     hostname: str
@@ -63,7 +64,7 @@ class Root:
             "mount -t tmpfs -o mode=755 tmpfs .",
             f"cd {shlex.quote(str(self.at))}",
             *_system(),
-            *_programs(),
+            *_programs(self.image),
             *(line for mount in sorted(self.mounts, key=lambda one: one.target) for line in _bind(mount)),
             f"echo {shlex.quote(self.hostname)} > /proc/sys/kernel/hostname",
             "mkdir .old",
@@ -96,13 +97,14 @@ def _system() -> list[str]:
     ]
 
 
-def _programs() -> list[str]:
+def _programs(image: Path) -> list[str]:
     folders = [Path("/usr"), CHECKOUT, VENV, Path(sys.base_prefix)]
     outermost = [one for one in folders if not any(one != other and one.is_relative_to(other) for other in folders)]
     binds = [_bind(Mount(source=one, target=str(one), read_only=True)) for one in dict.fromkeys(outermost)]
     names = [name for name in LINKS_OR_FOLDERS if Path("/", name).is_symlink()]
     plain = [name for name in LINKS_OR_FOLDERS if Path("/", name).is_dir() and name not in names]
     binds += [_bind(Mount(source=Path("/", name), target=f"/{name}", read_only=True)) for name in plain]
+    binds += [_bind(Mount(source=image / part, target=str(CHECKOUT / part), read_only=True)) for part in CODE]
     return [f"cp -a /{name} {name}" for name in names] + [line for bind in binds for line in bind]
 
 
