@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from tests.support import binaries
 from tests.support.plane import Plane, running_plane
 
@@ -21,17 +22,21 @@ ALL = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecol
 READ = ("get", "list", "watch")
 CONFIGURATION = (
     *("ipaddresspools.metallb.io", "l2advertisements.metallb.io", "bgpadvertisements.metallb.io"),
-    *("bgppeers.metallb.io", "bfdprofiles.metallb.io", "communities.metallb.io", "failovers.ferrule.io"),
+    *("bgppeers.metallb.io", "bfdprofiles.metallb.io", "communities.metallb.io"),
 )
-CLUSTER = ("services", "nodes", "namespaces", "pods", "endpointslices.discovery.k8s.io")
-WRITTEN_BY_SPEAKERS = ("servicel2statuses.metallb.io", "servicebgpstatuses.metallb.io", "speakerstates.ferrule.io")
 OWNED = (*READ, "create", "patch", "delete")
+OWN_STATE = ("get", "create", "patch")
 
-# resource or resource/name, namespace ("" is the whole cluster) -> the verbs that are allowed, all others are not
-MAY_BOTH = {
-    **{(resource, ""): READ for resource in CLUSTER},
+# resource, resource/subresource or resource/name, and namespace ("" is the whole cluster) -> the verbs that are
+# allowed; all others are not
+MAY_BOTH: dict[tuple[str, str], tuple[str, ...]] = {
+    **{(resource, ""): READ for resource in ("services", "nodes", "namespaces")},
     **{(resource, NAMESPACE): READ for resource in CONFIGURATION},
+    ("pods", ""): ("list", "watch"),
+    ("pods", NAMESPACE): READ,
     ("events.events.k8s.io", ""): ("create", "patch"),
+    ("configurationstates.metallb.io", NAMESPACE): OWN_STATE,
+    ("configurationstates.metallb.io/status", NAMESPACE): ("get", "patch"),
     ("secrets", ""): (),
     ("secrets", "kube-system"): (),
     ("configmaps", NAMESPACE): (),
@@ -49,26 +54,28 @@ MAY_BOTH = {
 MAY = {
     "controller": {
         **MAY_BOTH,
-        **{(resource, NAMESPACE): READ for resource in WRITTEN_BY_SPEAKERS},
-        ("configurationstates.metallb.io", NAMESPACE): OWNED,
-        ("configurationstates.metallb.io/status", NAMESPACE): ("get", "patch"),
+        ("servicel2statuses.metallb.io", NAMESPACE): READ,
+        ("servicebgpstatuses.metallb.io", NAMESPACE): (),
+        ("speakerstates.ferrule.io", NAMESPACE): READ,
+        ("failovers.ferrule.io", NAMESPACE): (),
+        ("endpointslices.discovery.k8s.io", ""): (),
         ("ipaddresspools.metallb.io/status", NAMESPACE): ("get", "patch"),
         ("services/status", ""): ("get", "patch"),
         ("secrets", NAMESPACE): (*READ, "create"),
-        ("configmaps", NAMESPACE): ("create",),
-        ("configmaps/other", NAMESPACE): ("create",),
-        ("configmaps/ferrule-last-good", NAMESPACE): (*READ, "patch", "create"),
+        ("configmaps/ferrule-last-good", NAMESPACE): (*READ, "create", "patch"),
         ("leases.coordination.k8s.io", NAMESPACE): ("create",),
         ("leases.coordination.k8s.io/ferrule-controller", NAMESPACE): ("get", "update", "create"),
         ("leases.coordination.k8s.io", "kube-node-lease"): (),
     },
     "speaker": {
         **MAY_BOTH,
-        **{(resource, NAMESPACE): OWNED for resource in WRITTEN_BY_SPEAKERS},
-        ("configurationstates.metallb.io", NAMESPACE): OWNED,
+        ("servicel2statuses.metallb.io", NAMESPACE): OWNED,
         ("servicel2statuses.metallb.io/status", NAMESPACE): ("get", "patch"),
+        ("servicebgpstatuses.metallb.io", NAMESPACE): OWNED,
         ("servicebgpstatuses.metallb.io/status", NAMESPACE): ("get", "patch"),
-        ("configurationstates.metallb.io/status", NAMESPACE): ("get", "patch"),
+        ("speakerstates.ferrule.io", NAMESPACE): OWNED,
+        ("failovers.ferrule.io", NAMESPACE): READ,
+        ("endpointslices.discovery.k8s.io", ""): READ,
         ("ipaddresspools.metallb.io/status", NAMESPACE): (),
         ("services/status", ""): (),
         ("secrets", NAMESPACE): READ,
@@ -169,6 +176,17 @@ def test_kubectl_agrees(installed: Plane) -> None:
     asked = [str(binaries.path("kubectl")), "--kubeconfig", str(config), "auth", "can-i"]
     for words, answer in ((("list", "services", "-A"), "yes"), (("patch", "services/status", "-A"), "no")):
         assert installed.namespace.run([*asked, *words], check=False).stdout.strip() == answer
+
+
+def test_server_side_apply_makes_the_config_map_and_no_other(installed: Plane) -> None:
+    """A create by PATCH has a name, so the right to it can have one, too."""
+    config = installed.account_kubeconfig(NAMESPACE, "controller")
+    apply = [str(binaries.path("kubectl")), "--kubeconfig", str(config), "apply", "--server-side", "-f", "-"]
+    outcome = {}
+    for name in (CONFIG_MAP_NAME, "other"):
+        text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: {NAMESPACE}}}\n"
+        outcome[name] = installed.namespace.run(apply, stdin=text, check=False).returncode == 0
+    assert outcome == {CONFIG_MAP_NAME: True, "other": False}
 
 
 def test_every_rule_is_asked_about() -> None:

@@ -10,6 +10,8 @@ import yaml
 
 from orchestrator.cli.main import build_parser
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS
+from orchestrator.resources.kinds import BY_NAME
+from orchestrator.runtime import controller, speaker_process
 from orchestrator.runtime.exclusion_list import KEY, read_exclusions
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.settings import DEFAULT_NAMESPACE, EXCLUSION_FILE
@@ -96,6 +98,25 @@ def test_no_rule_has_a_wildcard() -> None:
     rules = [rule for kind in ("Role", "ClusterRole") for role in documents(kind) for rule in role["rules"]]
     words = [word for rule in rules for part in ("apiGroups", "resources", "verbs") for word in rule[part]]
     assert "*" not in "".join(words)
+
+
+@pytest.mark.parametrize(("account", "kinds"), [("controller", controller.KINDS), ("speaker", speaker_process.KINDS)])
+def test_account_may_watch_what_its_process_watches(account: str, kinds: frozenset[str]) -> None:
+    rules = [
+        rule
+        for role in (*documents("Role"), *documents("ClusterRole"))
+        for rule in role["rules"]
+        if role["metadata"]["name"].rpartition(":")[2] == account
+    ]
+    watched = {
+        (group, resource)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        if {"list", "watch"} <= set(rule["verbs"])
+    }
+    assert {(BY_NAME[name].group, BY_NAME[name].plural) for name in kinds} <= watched
+    assert ("", "pods") in watched
 
 
 def test_config_map_of_last_good_specs_is_named() -> None:
