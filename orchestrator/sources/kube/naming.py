@@ -19,7 +19,7 @@ async def list_names(api: Api, kind: str, namespace: str, selector: str) -> froz
     query = {"limit": str(PAGE), **({"labelSelector": selector} if selector else {})}
     while True:
         page = _NAMES.decode(await api.send(_request(kind, namespace, query)))
-        found.update(item.metadata.name for item in page.items)
+        found.update(item.metadata.name for item in page.items or ())
         if not page.metadata.continue_:
             return frozenset(found)
         query["continue"] = page.metadata.continue_
@@ -44,10 +44,10 @@ class _ListMeta(msgspec.Struct, frozen=True):
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """A PartialObjectMetadataList."""
+    """A PartialObjectMetadataList; one without objects has null."""
 
     metadata: _ListMeta = _ListMeta()
-    items: tuple[_Item, ...] = ()
+    items: tuple[_Item, ...] | None = None
 
 
 _NAMES = Document(_Names)

@@ -229,7 +229,7 @@ class KubeSink:
         now, work = time.monotonic(), dispatch.letter.content
         if isinstance(work, EventWrite):
             self._outbox.drop(dispatch, now)
-            log.debug("event not taken", event=work.event.reason, object=str(work.event.ref), reason=reason)
+            log.debug("event not taken", about=work.event.reason, object=str(work.event.ref), reason=reason)
         elif self._outbox.refuse(dispatch, reason, now):
             self._witness.refused(work.ref, reason)
 
