@@ -98,6 +98,7 @@ class Term:
             adopted = adopt_all(self._store.services.values(), self._ledger, self._rules)
             log.info("adopted addresses", services=len(adopted))
         freed = self._forget_predecessors(dirty)
+        dirty |= self._pending.keys() if freed else frozenset()
         freed |= await self._converge_all(dirty)
         if freed or changes.configuration:
             await self._converge_all(self._pending.keys() - dirty)

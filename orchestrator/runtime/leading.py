@@ -130,8 +130,6 @@ class Election:
 
     async def release(self, lease: LeaseAccess, limit_s: float) -> None:
         """Write no more, and let another one lead at once; `run` has been cancelled."""
-        if self._state.holder != self._candidate.identity:
-            return
         now = _now()
         self._state = leadership.leave(leadership.failed(self._state, self._candidate, now, 0), now)
         try:
@@ -180,9 +178,11 @@ class Election:
                 log.info("leading", lease=LEASE_NAME, transitions=self._transitions())
                 self.feed.put(Leading())
             return
-        holder = self._state.holder
         if self._state.known is None:
             return
+        holder = self._state.holder
+        if holder == self._candidate.identity:  # and could not renew its Lease in time
+            holder = ""
         if self._told_term or holder != self._told_holder:
             self._told_term, self._told_holder = 0, holder
             log.info("following", lease=LEASE_NAME, holder=holder)

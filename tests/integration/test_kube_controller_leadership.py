@@ -1,0 +1,114 @@
+"""Two controller processes beside a real API server: one acts, whatever happens to either."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kube_controllers import LEASE_S, Cluster, cluster, missing, wait_until
+from tests.support.plane_fixture import Tenant
+
+
+@pytest.fixture
+def running(tenant: Tenant, tmp_path: Path) -> Iterator[Cluster]:
+    with cluster(tenant, tmp_path) as found:
+        yield found
+
+
+def test_only_the_leader_writes(running: Cluster) -> None:
+    leader, other = running.pair()
+    for number in range(30):
+        running.service(f"web-{number}")
+    wait_until(lambda: not missing(running.addresses()), running.words())
+    assert other.writes() == 0
+    assert other.ready()["leader"] == f"standing by, {leader.name} leads"
+    assert other.ready()["first list"] == "ok"
+    assert len(leader.logged("status written")) == 30
+
+
+def test_leader_that_is_told_to_end_hands_over_at_once(running: Cluster) -> None:
+    leader, other = running.pair()
+    running.service("before")
+    address = running.address("before")
+    leader.end()
+    started = time.monotonic()
+    running.service("after")
+    assert running.address("after") != address
+    assert time.monotonic() - started < LEASE_S, "it waited for the Lease to expire"
+    assert running.addresses()["before"] == [address]
+    assert running.holder == other.name
+
+
+def test_last_controller_leaves_the_lease_to_nobody(running: Cluster) -> None:
+    leader = running.start()
+    wait_until(lambda: leader.leads, running.words())
+    leader.end()
+    assert running.holder == ""
+
+
+def test_death_of_the_leader_costs_one_lease(running: Cluster) -> None:
+    leader, other = running.pair()
+    running.service("before")
+    address = running.address("before")
+    leader.kill()
+    running.service("after")
+    assert running.address("after") != address
+    assert running.addresses()["before"] == [address]
+    assert other.leads
+
+
+def test_leader_that_wakes_up_writes_nothing(running: Cluster) -> None:
+    """The other one stands still meanwhile: what the woken one finds undone stays undone, although nobody does it."""
+    leader, other = running.pair("--leader-elect-lease-duration=12", "--leader-elect-renew-deadline=3")
+    running.service("before")
+    running.address("before")
+    wait_until(lambda: bool(running.own("ipaddresspools", "lan").get("status")), running.words())
+    written, decided = leader.writes(), len(leader.logged("status written"))
+    leader.pause()
+    running.service("meanwhile")
+    address = running.address("meanwhile")
+    assert other.leads
+    other.pause()
+    running.service("later")
+    before = running.versions()
+    leader.wake()
+    wait_until(lambda: bool(leader.logged("following")), running.words())
+    wait_until(lambda: leader.ready().get("leader") == f"standing by, {other.name} leads", running.words())
+    assert (leader.writes(), len(leader.logged("status written"))) == (written, decided)
+    assert running.versions() == before
+    other.wake()
+    running.address("later")
+    assert running.addresses()["meanwhile"] == [address]
+
+
+def test_many_services_made_during_a_handover_get_addresses_of_their_own(running: Cluster) -> None:
+    leader, other = running.pair()
+    for number in range(60):
+        running.service(f"web-{number}")
+        if number == 30:
+            leader.process.terminate()
+    wait_until(lambda: not missing(running.addresses()), running.words())
+    given = [address for held in running.addresses().values() for address in held]
+    assert len(set(given)) == 60
+    assert other.logged("status written")
+    told = {str(line["service"]): line["ips"] for each in (leader, other) for line in each.logged("status written")}
+    assert {name.partition("/")[2]: ips for name, ips in told.items()} == running.addresses()
+
+
+def test_api_server_that_comes_back_finds_a_leader_and_nothing_lost(running: Cluster) -> None:
+    leader, other = running.pair()
+    running.service("before")
+    address = running.address("before")
+    running.plane.stop_api_server()
+    try:
+        wait_until(lambda: "standing by" in leader.ready().get("leader", ""), running.words())
+        assert leader.ready()["first list"] == "ok"
+        assert "leases" in leader.ready()["API server"]
+    finally:
+        running.plane.start_api_server()
+    running.service("after")
+    assert running.address("after") != address
+    assert running.addresses()["before"] == [address]
+    assert leader.leads or other.leads
+    wait_until(lambda: "API server" not in leader.ready(), str(leader.ready()))
