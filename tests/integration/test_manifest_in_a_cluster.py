@@ -195,13 +195,44 @@ def test_every_rule_is_asked_about() -> None:
     for role in yaml.safe_load_all(MANIFEST.read_text()):
         if role["kind"] not in ("Role", "ClusterRole"):
             continue
-        account = role["metadata"]["name"].rpartition(":")[2]
+        account = role["metadata"]["name"].removeprefix("ferrule")[1:]
         for rule in role["rules"]:
             names = [f"/{name}" for name in rule.get("resourceNames", ())] or [""]
             for resource in (
                 f"{_with_group(one, rule['apiGroups'][0])}{name}" for one in rule["resources"] for name in names
             ):
                 assert resource in asked[account]
+
+
+METALLB = """
+apiVersion: apps/v1
+kind: %(kind)s
+metadata: {name: %(name)s, namespace: metallb-system, labels: {app: metallb, component: %(name)s}}
+spec:
+  selector: {matchLabels: {app: metallb, component: %(name)s}}
+  template:
+    metadata: {labels: {app: metallb, component: %(name)s}}
+    spec:
+      serviceAccountName: %(name)s
+      containers: [{name: %(name)s, image: example.com/metallb:1}]
+"""
+WORKLOADS = ("deployment/controller", "daemonset/speaker")
+
+
+def test_metallbs_workloads_of_the_same_names_are_not_replaced_in_place(installed: Plane) -> None:
+    """Half of it replaced would announce from half of the nodes."""
+    installed.kubectl("delete", "-n", NAMESPACE, *WORKLOADS)
+    documents = [
+        METALLB % {"kind": kind, "name": name}
+        for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker"))
+    ]
+    installed.kubectl("apply", "-f", "-", stdin="---".join(documents))
+    refused = installed.kubectl("apply", "-f", str(MANIFEST), check=False)
+    assert refused.stderr.count("field is immutable") == len(WORKLOADS)
+    images = installed.kubectl("get", "-n", NAMESPACE, *WORKLOADS, "-o", "jsonpath={..image}").stdout.split()
+    assert images == ["example.com/metallb:1"] * 2
+    installed.kubectl("delete", "-n", NAMESPACE, *WORKLOADS)
+    installed.kubectl("apply", "-f", str(MANIFEST))
 
 
 def _with_group(resource: str, group: str) -> str:

@@ -106,7 +106,7 @@ def test_account_may_watch_what_its_process_watches(account: str, kinds: frozens
         rule
         for role in (*documents("Role"), *documents("ClusterRole"))
         for rule in role["rules"]
-        if role["metadata"]["name"].rpartition(":")[2] == account
+        if role["metadata"]["name"].removeprefix("ferrule")[1:] == account
     ]
     watched = {
         (group, resource)
