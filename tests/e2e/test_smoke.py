@@ -1,6 +1,7 @@
 """The cluster itself, before anything of ours runs in it: what a scenario takes for granted holds."""
 
 import json
+from typing import Any
 
 from orchestrator.lab import namespaces
 from tests.e2e.cluster.cluster import Cluster
@@ -70,6 +71,31 @@ spec:
           volumeMounts: [{{name: shared, mountPath: /shared}}]
       volumes:
         - {{name: shared, emptyDir: {{medium: Memory}}}}
+"""
+
+
+HANGING = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: hanging}}
+spec:
+  terminationGracePeriodSeconds: 5
+  initContainers:
+    - name: sidecar
+      image: {images.PAUSE}
+      restartPolicy: Always
+      command: [sh, -c, "trap 'echo sidecar >> /host/ends; exit 0' TERM; while :; do sleep 0.1; done"]
+      volumeMounts: &mounts [{{name: shared, mountPath: /shared}}, {{name: host, mountPath: /host}}]
+  containers:
+    - name: main
+      image: {images.PAUSE}
+      command: [sh, -c, "trap 'echo main >> /host/ends; exit 0' TERM; while :; do sleep 0.1; done"]
+      livenessProbe: {{exec: {{command: [test, "!", -e, /shared/hangs]}}, periodSeconds: 2, failureThreshold: 2}}
+      lifecycle: {{preStop: {{exec: {{command: [sh, -c, "echo hook >> /host/ends"]}}}}}}
+      volumeMounts: *mounts
+  volumes:
+    - {{name: shared, emptyDir: {{}}}}
+    - {{name: host, hostPath: {{path: /var/lib/hanging, type: DirectoryOrCreate}}}}
 """
 
 
@@ -146,6 +172,18 @@ def test_killed_node_is_not_ready_and_comes_back(cluster: Cluster, step: StepMak
     web.delete()
 
 
+def test_hanging_container_is_restarted_and_a_sidecar_ends_last(cluster: Cluster) -> None:
+    cluster.apply(HANGING)
+    cluster.kubectl("wait", "pod/hanging", "--for=condition=Ready", "--timeout=30s")
+    (cluster.volume("hanging", "shared") / "hangs").touch()
+    eventually(lambda: _restarts(cluster, "hanging") == {"main": 1}, "one restart")
+    (cluster.volume("hanging", "shared") / "hangs").unlink()
+    node = cluster.node_of("hanging")
+    cluster.kubectl("delete", "pod/hanging")
+    ends = (node.folder / "root/var/lib/hanging/ends").read_text().split()
+    assert ends[-3:] == ["hook", "main", "sidecar"]
+
+
 def test_crashing_container_is_restarted_with_back_off(cluster: Cluster) -> None:
     pod = {
         "apiVersion": "v1",
@@ -156,7 +194,7 @@ def test_crashing_container_is_restarted_with_back_off(cluster: Cluster) -> None
     cluster.apply(json.dumps(pod))
 
     def restarted() -> bool:
-        found = cluster.pods()[0]["status"]["containerStatuses"][0]
+        found = _pod(cluster, "crash")["status"].get("containerStatuses", [{"restartCount": 0}])[0]
         return int(found["restartCount"]) >= 2 and bool(found["lastState"]["terminated"]["exitCode"] == 3)
 
     eventually(restarted, "two restarts")
@@ -170,7 +208,7 @@ def test_pod_with_an_unknown_field_is_refused_aloud(cluster: Cluster) -> None:
             {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "odd"}, "spec": {"containers": [container]}}
         )
     )
-    eventually(lambda: "stdin" in cluster.pods()[0]["status"].get("message", ""), "a status that names the field")
+    eventually(lambda: "stdin" in _pod(cluster, "odd")["status"].get("message", ""), "a status that names the field")
     cluster.kubectl("delete", "pod/odd")
 
 
@@ -180,6 +218,15 @@ def _printed(cluster: Cluster, pod: str, last: str) -> list[str]:
     return lines if last in lines else []
 
 
+def _pod(cluster: Cluster, name: str) -> Any:
+    return cluster.get(f"/api/v1/namespaces/default/pods/{name}")
+
+
+def _restarts(cluster: Cluster, pod: str) -> dict[str, int]:
+    statuses = _pod(cluster, pod)["status"]["containerStatuses"]
+    return {one["name"]: one["restartCount"] for one in statuses}
+
+
 def _is_ready(cluster: Cluster, pod: str) -> bool:
-    conditions = cluster.get(f"/api/v1/namespaces/default/pods/{pod}")["status"]["conditions"]
+    conditions = _pod(cluster, pod)["status"]["conditions"]
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)

@@ -53,6 +53,14 @@ def test_refused_flag_is_told_with_the_log(tmp_path: Path) -> None:
     assert namespaces.names("plane-") == before
 
 
+def test_missing_programs_are_told_with_the_command_that_builds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(binaries.FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(binaries.NotBuilt, match=r"etcd, kube-apiserver.*make cluster"):
+        Plane.start(tmp_path / "plane")
+
+
 CHILD = """
 import time
 from tests.support.plane import running_plane
