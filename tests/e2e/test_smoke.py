@@ -1,6 +1,7 @@
 """The cluster itself, before anything of ours runs in it: what a scenario takes for granted holds."""
 
 import json
+import time
 from typing import Any
 
 from orchestrator.lab import namespaces
@@ -169,6 +170,28 @@ def test_killed_node_is_not_ready_and_comes_back(cluster: Cluster, step: StepMak
         eventually(lambda: _is_ready(cluster, pod), "its Pod Ready")
     statuses = cluster.pods("app=lone")[0]["status"]["containerStatuses"]
     assert [one["restartCount"] for one in statuses] == [1, 1]
+    web.delete()
+
+
+def test_pods_run_on_while_the_api_server_is_away(cluster: Cluster, step: StepMaker) -> None:
+    web = cluster.workload("steady", replicas=2)
+    urls = [f"http://{pod['status']['podIP']}:8080/" for pod in web.pods()]
+    with (
+        step("API server killed and started again after six seconds"),
+        cluster.node("node-a").machine.stream(web.pods()[0]["status"]["podIP"], 8080) as stream,
+    ):
+        begun = time.monotonic()
+        cluster.plane.stop_api_server()
+        eventually(lambda: stream.lasted_s(begun) > 6, "six seconds of requests", within_s=60)
+        cluster.plane.start_api_server()
+    with step("every node Ready again, a new Pod runs"):
+        eventually(lambda: cluster.ready_nodes() == set(cluster.nodes), "every node Ready")
+        web.scale(3)
+        web.wait_rolled_out()
+    assert any(request.answer for request in stream.requests if request.started > begun + 3)
+    assert all(cluster.node("node-b").machine.reaches(url) for url in urls)
+    restarts = [one["restartCount"] for pod in web.pods() for one in pod["status"]["containerStatuses"]]
+    assert restarts == [0] * 6
     web.delete()
 
 

@@ -6,6 +6,7 @@ with everything that it started; a new one finds the Pods in the API server and 
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ import structlog
 from orchestrator.lab import layout
 from orchestrator.observe import logs
 from tests.e2e.cluster.kubelet import status
-from tests.e2e.cluster.kubelet.api import MERGE, Api, Changed, Everything, Gone, Removed
+from tests.e2e.cluster.kubelet.api import MERGE, Api, Changed, Everything, Gone, Refused, Removed
 from tests.e2e.cluster.kubelet.pod import Node, PodWorker
 from tests.e2e.cluster.kubelet.runner import now
 from tests.e2e.cluster.kubelet.spec import Pod
@@ -67,10 +68,8 @@ class Kubelet:
             log.error("pod refused", pod=pod.title, reason=str(error))
             self._refused.add(pod.uid)
             body = {"status": status.failed("NotSupportedByTestKubelet", str(error))}
-            try:
+            with contextlib.suppress(Gone, Refused):
                 await self._node.api.send("PATCH", f"{pod.path}/status", body, MERGE)
-            except Gone:
-                return
             return
         worker = self._workers[pod.uid] = PodWorker(self._node, pod, spec, self._free_number())
         log.info("pod begins", pod=pod.title)
@@ -90,10 +89,8 @@ class Kubelet:
     async def _let_go(self, pod: Pod) -> None:
         """A Pod that never ran here or has ended needs no more than the last word."""
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod.uid}}
-        try:
+        with contextlib.suppress(Gone, Refused):
             await self._node.api.send("DELETE", pod.path, options)
-        except Gone:
-            return
 
     def _forget(self, uid: str) -> None:
         if worker := self._workers.get(uid):
@@ -113,8 +110,10 @@ class Kubelet:
             try:
                 await self._node.api.send("PATCH", f"{leases}/{name}", {"spec": spec}, MERGE)
             except Gone:
-                kind = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease"}
-                await self._node.api.send("POST", leases, {**kind, "metadata": {"name": name}, "spec": spec})
+                with contextlib.suppress(Gone, Refused):  # next time
+                    await self._node.api.send("POST", leases, {"metadata": {"name": name}, "spec": spec})
+            except Refused as error:
+                log.warning("lease refused", reason=str(error))
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _keep_ready(self) -> None:
@@ -127,8 +126,8 @@ class Kubelet:
                 conditions = {one["type"]: one["status"] for one in found["status"].get("conditions", [])}
                 if conditions.get("Ready") != "True":
                     await self._node.api.send("PATCH", f"{path}/status", {"status": _node_status(self._node)}, MERGE)
-            except Gone:
-                log.warning("there is no such node")
+            except (Gone, Refused) as error:
+                log.warning("node status refused", reason=str(error))
             await asyncio.sleep(HEARTBEAT_S)
 
 

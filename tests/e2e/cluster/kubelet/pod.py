@@ -30,6 +30,7 @@ from tests.e2e.cluster.kubelet.volumes import Volumes
 log = structlog.get_logger()
 
 REFRESH_S = 5.0
+REFUSED_S = 1.0
 SIDECAR_GRACE_S = 2.0
 """What sidecars have at least when the main containers used up the Pod's time, as in kubelet."""
 
@@ -152,7 +153,7 @@ class PodWorker:
         with contextlib.suppress(Gone, Refused):
             await self._patch(self._status())
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.pod.uid}}
-        with contextlib.suppress(Gone):
+        with contextlib.suppress(Gone, Refused):
             await self._node.api.send("DELETE", self.pod.path, options)
 
     # ---- status
@@ -163,9 +164,15 @@ class PodWorker:
             self._changed.clear()
             wanted = self._status()
             if not status.agrees(wanted, self.pod.status):
-                with contextlib.suppress(Gone):  # the watch will tell
+                try:
                     answer = await self._patch(wanted)
                     self.pod = _with_status(self.pod, answer["status"])
+                except Gone:
+                    continue  # the watch will tell
+                except Refused as error:
+                    log.warning("status refused", pod=self.pod.title, reason=str(error))
+                    await asyncio.sleep(REFUSED_S)
+                    self._changed.set()
 
     def _status(self) -> dict[str, object]:
         return status.compose(self._identity, self._inits, self._mains, self.pod.status, self._begun)
