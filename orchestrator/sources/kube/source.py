@@ -68,24 +68,32 @@ class KubeSource:
         """Yield the first lists, `Synced`, then changes until cancelled."""
         outlet = Outlet()
         async with asyncio.TaskGroup() as tasks:
-            _Watches(self._api, self._wanted, self._witness, outlet, tasks).start()
-            while True:
-                yield await outlet.next()
+            watches = tasks.create_task(_Watches(self._api, self._wanted, self._witness, outlet).run())
+            try:
+                while True:
+                    yield await outlet.next()
+            except GeneratorExit:  # the reader has had enough
+                watches.cancel()
 
 
 class _Watches:
     """The watches that run now."""
 
-    def __init__(self, api: Api, wanted: Wanted, witness: Witness, outlet: Outlet, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, api: Api, wanted: Wanted, witness: Witness, outlet: Outlet) -> None:
         self._api = api
         self._wanted = wanted
         self._witness = witness
         self._outlet = outlet
-        self._tasks = tasks
+        self._tasks = asyncio.TaskGroup()
         self._secret_names = SecretNames()
         self._secrets: dict[str, tuple[Watch, asyncio.Task[NoReturn]]] = {}
 
-    def start(self) -> None:
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with self._tasks:
+            self._start()
+
+    def _start(self) -> None:
         """Begin all watches; nothing can be synced before they have all been named."""
         whole = [BY_NAME[name] for name in sorted(self._wanted.kinds - BY_NAME_ONLY)]
         for kind in whole:
