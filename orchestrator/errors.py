@@ -25,11 +25,15 @@ class KubeError(OrchestratorError):
     """The API server refused a request, or was not reached.
 
     `status` is the HTTP status, 0 if no answer came; `reason` Kubernetes' word for it (`Conflict`, `Expired`,
-    `Forbidden`), empty without one; `retry_after_s` what the server asked for, 0 if it did not.
+    `Forbidden`), empty without one; `retry_after_s` what the server asked for, 0 if it did not. `request` is what was
+    tried (`list services`), empty if unknown; `cause` is the rest: the same for whatever else fails for it.
     """
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "", retry_after_s: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(
+        self, cause: str, *, request: str = "", status: int = 0, reason: str = "", retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(f"{request}: {cause}" if request else cause)
+        self.cause = cause
         self.status = status
         self.reason = reason
         self.retry_after_s = retry_after_s

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from orchestrator.errors import StartupError
+from orchestrator.errors import KubeError, StartupError
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.origins import Interest, open_origin
@@ -34,8 +34,8 @@ class CommandWitness:
     def watching(self, what: str) -> None:
         self.failures.pop(what, None)
 
-    def failing(self, what: str, reason: str) -> None:
-        self.failures[what] = reason
+    def failing(self, what: str, error: KubeError) -> None:
+        self.failures[what] = str(error)
 
     def refused(self, ref: ObjectRef, reason: str) -> None:
         self.refusals[ref] = reason

@@ -153,9 +153,9 @@ class Election:
                 self._state = leadership.refused(self._state, _now())
                 return
             self._state = leadership.failed(self._state, self._candidate, _now(), _jitter())
-            self._fails(str(error))
+            self._failed(error)
         else:
-            self._fails("")
+            self._succeeded()
 
     def _limit(self) -> float:
         """A request that hangs leaves time for another try, and does not outlive our right to write."""
@@ -191,12 +191,15 @@ class Election:
     def _transitions(self) -> int:
         return self._state.known.transitions if self._state.known is not None else 0
 
-    def _fails(self, reason: str) -> None:
-        if reason and reason != self._failing:
-            self._witness.failing(WHAT, reason)
-        elif not reason and self._failing:
+    def _failed(self, error: KubeError) -> None:
+        if str(error) != self._failing:
+            self._witness.failing(WHAT, error)
+        self._failing = str(error)
+
+    def _succeeded(self) -> None:
+        if self._failing:
             self._witness.watching(WHAT)
-        self._failing = reason
+        self._failing = ""
 
 
 def candidate_of(settings: ControllerSettings, pod_name: str) -> Candidate:

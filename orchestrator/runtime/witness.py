@@ -1,13 +1,15 @@
 """What source and sink of a cluster tell of the API server, as metrics, readiness details and log lines.
 
-An outage fails all watches at once and for one reason: it is one detail and one log line, with all that it concerns.
+An outage fails all watches at once: it is one detail and one log line, with what it concerns. The words change while it
+lasts (the connections break, then nobody listens, then nobody answers); it stays the same outage.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import structlog
 
+from orchestrator.errors import KubeError
 from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import ObjectRef
@@ -15,7 +17,8 @@ from orchestrator.resources.meta import ObjectRef
 log = structlog.get_logger()
 
 SHOWN = 5
-"""How many refused objects /readyz names; all are in the log."""
+"""How many refused objects or failing watches of one cause /readyz names."""
+UNREACHED = "unreached"
 
 
 class ApiWitness:
@@ -25,6 +28,7 @@ class ApiWitness:
         self._metrics = metrics
         self._readiness = readiness
         self._failing: dict[str, str] = {}
+        self._words: dict[str, str] = {}
         self._refused: dict[ObjectRef, str] = {}
 
     def requested(self, verb: str, resource: str, code: int, seconds: float) -> None:
@@ -38,11 +42,13 @@ class ApiWitness:
                 log.info("API server watched again", last=what)
             self._show_failing()
 
-    def failing(self, what: str, reason: str) -> None:
+    def failing(self, what: str, error: KubeError) -> None:
         self._metrics.set(Name.WATCH_UP, 0, resource=what)
-        if reason not in self._failing.values():
-            log.warning("API server not watched", resource=what, reason=reason)
-        self._failing[what] = reason
+        trouble = error.cause if error.status or error.reason else UNREACHED
+        if trouble not in self._failing.values():
+            log.warning("API server not watched", first=what, reason=error.cause)
+        self._failing[what] = trouble
+        self._words[trouble] = error.cause
         self._show_failing()
 
     def refused(self, ref: ObjectRef, reason: str) -> None:
@@ -57,19 +63,23 @@ class ApiWitness:
             self._show_refused()
 
     def _show_failing(self) -> None:
-        self._readiness.detail("API server", "; ".join(_by_reason(self._failing)))
+        """One text per trouble, in its latest words."""
+        concerned: dict[str, list[str]] = {}
+        for what, trouble in sorted(self._failing.items()):
+            concerned.setdefault(trouble, []).append(what)
+        self._words = {trouble: self._words[trouble] for trouble in concerned}
+        texts = (f"{self._words[trouble]} ({_some(whats)})" for trouble, whats in concerned.items())
+        self._readiness.detail("API server", "; ".join(texts))
 
     def _show_refused(self) -> None:
         kinds = Counter(ref.kind for ref in self._refused)
         self._metrics.replace(Name.WRITES_REFUSED, {(kind,): float(count) for kind, count in kinds.items()})
-        some = [f"{ref}: {reason}" for ref, reason in sorted(self._refused.items())[:SHOWN]]
-        more = len(self._refused) - len(some)
-        self._readiness.detail("writes refused", "; ".join([*some, *([f"and {more} more"] if more else [])]))
+        texts = (f"{ref}: {reason}" for ref, reason in sorted(self._refused.items()))
+        self._readiness.detail("writes refused", _some(texts, "; "))
 
 
-def _by_reason(failing: Mapping[str, str]) -> list[str]:
-    """One text per reason, with all that it concerns."""
-    reasons: dict[str, list[str]] = {}
-    for what, reason in sorted(failing.items()):
-        reasons.setdefault(reason, []).append(what)
-    return [f"{', '.join(concerned)}: {reason}" for reason, concerned in reasons.items()]
+def _some(texts: Iterable[str], separator: str = ", ") -> str:
+    """The first ones, and how many more there are."""
+    found = list(texts)
+    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
+    return separator.join([*found[:SHOWN], *more])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.errors import KubeError
 from orchestrator.resources.meta import ObjectKey, ObjectRef
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Removed, SourceEvent, Synced
@@ -52,9 +53,9 @@ class Recorder:
         self.live.append(what)
         self.failing_now.pop(what, None)
 
-    def failing(self, what: str, reason: str) -> None:
-        self.reasons.append((what, reason))
-        self.failing_now[what] = reason
+    def failing(self, what: str, error: KubeError) -> None:
+        self.reasons.append((what, str(error)))
+        self.failing_now[what] = str(error)
 
     def refused(self, ref: ObjectRef, reason: str) -> None:  # noqa: ARG002 - the protocol's
         raise AssertionError("a source writes nothing")

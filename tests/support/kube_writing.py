@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from orchestrator.errors import KubeError
 from orchestrator.resources import core
 from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef
 from orchestrator.runtime.store import ObjectStore
@@ -40,7 +41,7 @@ class Testimony:
 
     def watching(self, what: str) -> None: ...
 
-    def failing(self, what: str, reason: str) -> None: ...
+    def failing(self, what: str, error: KubeError) -> None: ...
 
     def refused(self, ref: ObjectRef, reason: str) -> None:
         self.told.append((ref, reason))

@@ -40,6 +40,11 @@ class Request:
     content_type: str = JSON
     accept: str = JSON
 
+    @property
+    def words(self) -> str:
+        """It in a text for people."""
+        return f"{self.verb} {self.resource}"
+
 
 class Api:
     """Connections to one API server; requests may run side by side."""
@@ -90,7 +95,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(error, aiohttp.ClientConnectorCertificateError):
                 self._access.rejected()
-            raise KubeError(f"{request.verb} {request.resource}: {self.server}: {words(error)}") from error
+            raise KubeError(f"{self.server}: {words(error)}", request=request.words) from error
         finally:
             if request.verb != "watch" or code == 0 or code >= 400:
                 self._witness.requested(request.verb, request.resource, code, time.monotonic() - started)
@@ -118,7 +123,8 @@ class Api:
             told = f"{told}; the token or client certificate may have expired{trouble}"
         after = answer.headers.get("Retry-After", "")
         return KubeError(
-            f"{request.verb} {request.resource}: {told}",
+            told,
+            request=request.words,
             status=answer.status,
             reason=status.reason,
             retry_after_s=float(after) if after.isdecimal() else 0.0,

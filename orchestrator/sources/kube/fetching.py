@@ -83,7 +83,7 @@ class SliceFetcher:
     def _failed(self, error: KubeError) -> None:
         if str(error) != self._failing:
             self._failing = str(error)
-            self._witness.failing(WHAT, self._failing)
+            self._witness.failing(WHAT, error)
 
 
 def _present(items: Sequence[msgspec.Raw]) -> Iterator[Present]:

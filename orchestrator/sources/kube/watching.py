@@ -35,6 +35,7 @@ SILENCE_S = 90.0
 see `api`."""
 FLEETING_S = 1.0
 """A stream that ends sooner without a word counts as a failure: something in between answers for the server."""
+ENDED_AT_ONCE = "ended at once, without a word"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,7 @@ class Watch:
             if not spoken and lasted > SILENCE_S / 2:
                 self._version = ""
         if not spoken and lasted < FLEETING_S:
-            raise KubeError(f"watch {self._selection.resource}: ended at once, without a word")
+            raise KubeError(ENDED_AT_ONCE, request=f"watch {self._selection.resource}")
 
     def _hear(self, lines: Sequence[bytes]) -> None:
         changes: list[Change] = []
@@ -201,7 +202,8 @@ class Watch:
     def _server_error(self, raw: msgspec.Raw) -> KubeError:
         status = STATUS.decode(raw)
         return KubeError(
-            f"watch {self._selection.resource}: {status.code} {status.reason}: {status.message}",
+            f"{status.code} {status.reason}: {status.message}",
+            request=f"watch {self._selection.resource}",
             status=GONE if status.reason == "Expired" else status.code,
             reason=status.reason,
         )
@@ -212,7 +214,7 @@ class Watch:
         """A history that is gone is nobody's fault: the list that follows makes up for it."""
         if error.status != GONE and str(error) != self._failing:
             self._failing = str(error)
-            self._witness.failing(self._selection.what, self._failing)
+            self._witness.failing(self._selection.what, error)
 
     def _live(self) -> None:
         self._failing = ""

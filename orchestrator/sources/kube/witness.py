@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from orchestrator.errors import KubeError
 from orchestrator.resources.meta import ObjectRef
 
 
@@ -18,8 +19,8 @@ class Witness(Protocol):
         """The watch of `what` (`services`, `secrets/memberlist`) is live: what is known is up to date."""
         ...
 
-    def failing(self, what: str, reason: str) -> None:
-        """What is known of `what` may be old, because of `reason`; told again only when the reason changes."""
+    def failing(self, what: str, error: KubeError) -> None:
+        """What is known of `what` may be old, because of `error`; told again only when that changes."""
         ...
 
     def refused(self, ref: ObjectRef, reason: str) -> None:

@@ -3,12 +3,11 @@
 import pytest
 from structlog.testing import capture_logs
 
+from orchestrator.errors import KubeError
 from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.runtime.witness import SHOWN, ApiWitness
-
-REFUSED = "connection refused"
 
 
 class Seen:
@@ -26,29 +25,57 @@ def seen() -> Seen:
     return Seen()
 
 
+def unreached(what: str, words: str = "connection refused") -> KubeError:
+    return KubeError(f"https://server: {words}", request=f"list {what}")
+
+
+def forbidden(what: str) -> KubeError:
+    return KubeError(f"403 Forbidden: {what} is forbidden", request=f"list {what}", status=403, reason="Forbidden")
+
+
 def test_an_outage_is_one_line_and_one_detail(seen: Seen) -> None:
     with capture_logs() as lines:
         for what in ("services", "nodes", "services"):
-            seen.witness.failing(what, REFUSED)
-    assert [line["reason"] for line in lines] == [REFUSED]
-    assert seen.readiness.report() == {"API server": "nodes, services: connection refused"}
+            seen.witness.failing(what, unreached(what))
+    assert [line["reason"] for line in lines] == ["https://server: connection refused"]
+    assert seen.readiness.report() == {"API server": "https://server: connection refused (nodes, services)"}
     assert seen.value("ferrule_watch_up", resource="nodes") == 0
 
 
-def test_another_reason_is_another_line(seen: Seen) -> None:
+def test_an_outage_in_other_words_is_the_same_one(seen: Seen) -> None:
     with capture_logs() as lines:
-        seen.witness.failing("services", REFUSED)
-        seen.witness.failing("nodes", "403 Forbidden")
-    assert len(lines) == 2
-    assert seen.readiness.report() == {"API server": "nodes: 403 Forbidden; services: connection refused"}
+        for words in ("it closed the connection", "not reached"):
+            for what in ("services", "nodes"):
+                seen.witness.failing(what, unreached(what, words))
+        seen.witness.watching("nodes")
+        seen.witness.failing("nodes", unreached("nodes"))
+    assert len(lines) == 1
+    assert seen.readiness.report() == {"API server": "https://server: connection refused (nodes, services)"}
+
+
+def test_an_outage_names_a_few_of_many_watches(seen: Seen) -> None:
+    for number in range(SHOWN + 12):
+        seen.witness.failing(f"kind-{number:02}", unreached("x"))
+    assert seen.readiness.report()["API server"].endswith("(kind-00, kind-01, kind-02, kind-03, kind-04, and 12 more)")
+
+
+def test_another_cause_is_another_line(seen: Seen) -> None:
+    with capture_logs() as lines:
+        seen.witness.failing("services", unreached("services"))
+        seen.witness.failing("nodes", forbidden("nodes"))
+        seen.witness.failing("secrets", KubeError("the answer cannot be read", reason="Unreadable"))
+    assert len(lines) == 3
+    texts = seen.readiness.report()["API server"].split("; ")
+    assert texts[0] == "403 Forbidden: nodes is forbidden (nodes)"
+    assert texts[2] == "https://server: connection refused (services)"
 
 
 def test_recovery_is_told_once_all_is_well(seen: Seen) -> None:
     for what in ("services", "nodes"):
-        seen.witness.failing(what, REFUSED)
+        seen.witness.failing(what, unreached(what))
     with capture_logs() as lines:
         seen.witness.watching("nodes")
-        assert seen.readiness.report() == {"API server": "services: connection refused"}
+        assert seen.readiness.report() == {"API server": "https://server: connection refused (services)"}
         seen.witness.watching("services")
         seen.witness.watching("services")
     assert [line["event"] for line in lines] == ["API server watched again"]
@@ -57,7 +84,7 @@ def test_recovery_is_told_once_all_is_well(seen: Seen) -> None:
 
 
 def test_trouble_with_the_api_server_costs_no_readiness(seen: Seen) -> None:
-    seen.witness.failing("services", REFUSED)
+    seen.witness.failing("services", unreached("services"))
     seen.witness.refused(ObjectRef("Service", "web", "shop"), "denied")
     assert seen.readiness.reasons() == {}
 
