@@ -5,6 +5,8 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.client_exceptions import ClientConnectorCertificateError, SocketTimeoutError
@@ -18,6 +20,8 @@ KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_PROBES = 3
 UNACKNOWLEDGED_MS = 15_000
 """An idle watch finds out after 30 s, a request after 15 s that nobody is there who answers on TCP's level."""
+READ_BUFFER = 2**21
+"""As the package has it, for events of a watch that are longer than aiohttp expects lines to be."""
 
 
 class Transport(RESTClientObject):
@@ -33,6 +37,7 @@ class Transport(RESTClientObject):
         except OSError as error:  # ssl.SSLError is one
             raise StartupError(f"certificates or keys cannot be used: {error}; correct the kubeconfig") from error
         self._access = access
+        self.proxy = self.proxy or _proxy_of_environment(access.configuration.host)
 
     async def request_raw(
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
@@ -74,8 +79,20 @@ class Transport(RESTClientObject):
                 self.ssl_context.load_cert_chain(settings.cert_file, keyfile=settings.key_file)
             self._certificates = certificates
 
+    def _create_pool_manager(self) -> aiohttp.ClientSession:
+        """With `trust_env`, as the package has it, each request would look for proxy and ~/.netrc in threads: half its cost."""
+        return aiohttp.ClientSession(connector=self._create_connector(), read_bufsize=READ_BUFFER)
+
     def _create_connector(self) -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, socket_factory=_watchful_socket)
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    """HTTPS_PROXY and NO_PROXY mean here what they mean to kubectl; a ~/.netrc is no word about an API server."""
+    parts = urlsplit(url)
+    if parts.hostname is None or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _watchful_socket(address: aiohttp.AddrInfoType) -> socket.socket:
