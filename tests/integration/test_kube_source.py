@@ -1,6 +1,7 @@
 """KubeSource against a real API server: what is there, what changes, what is left out."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,10 @@ from orchestrator.resources.core import EndpointSlice
 from orchestrator.resources.meta import ObjectKey, ObjectRef
 from orchestrator.sources.interface import InputState, Removed, Rivals, Synced, Unusable, Upserted
 from orchestrator.sources.kube import watching
-from tests.support.kube_reading import KINDS, LAST_GOOD, Cluster, Reading, reading, rule, without
+from orchestrator.sources.kube.access import Access
+from orchestrator.sources.kube.api import Api
+from orchestrator.sources.kube.source import KubeSource, Wanted
+from tests.support.kube_reading import KINDS, LAST_GOOD, Cluster, Reading, Recorder, reading, rule, without
 from tests.support.plane import Plane
 from tests.support.plane_fixture import Tenant
 
@@ -396,5 +400,20 @@ def test_kinds_that_are_not_wanted_are_not_asked_for(cluster: Cluster, admin: Pa
             asked = {resource for _, resource, _ in seen.witness.requests}
             assert asked.isdisjoint({"endpointslices", "bgppeers"})
             assert not [event for event in seen.events(Removed) if event.ref.namespace == cluster.namespace]
+
+    cluster.plane.run(story())
+
+
+def test_reader_that_has_had_enough_leaves_nothing_running(cluster: Cluster, admin: Path) -> None:
+    async def story() -> None:
+        witness = Recorder()
+        api = Api(await Access.open(admin, ""), witness)
+        wanted = Wanted(kinds=KINDS, namespace=cluster.namespace, config_map="")
+        async with aclosing(KubeSource(api, wanted, witness).watch()) as batches:
+            async for events in batches:
+                if Synced() in events:
+                    break
+        assert len(asyncio.all_tasks()) == 1
+        await api.close()
 
     cluster.plane.run(story())

@@ -88,7 +88,7 @@ class Access:
             await credentials.load(configuration)
         except _UNREADABLE as error:
             place = f"kubeconfig {kubeconfig}" if kubeconfig else "no kubeconfig was given and this is no pod"
-            raise StartupError(f"{place}: {error}; give --kubeconfig FILE or --source manifests:DIR") from error
+            raise StartupError(f"{place}: {_one_line(error)}; give --kubeconfig FILE or --source manifests:DIR") from error
         return cls(configuration, credentials)
 
     async def headers(self) -> dict[str, str]:
@@ -115,9 +115,13 @@ class Access:
             await self._credentials.load(self.configuration)
             self.trouble = ""
         except _UNREADABLE as error:
-            self.trouble = str(error)
+            self.trouble = _one_line(error)
         self._read_at = time.monotonic()
         self._read_again_at = self._read_at + REFRESH_S
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _stamp(path: str) -> Stamp:
