@@ -1,8 +1,8 @@
-"""The conditions that we put on a Service about layer 2; they are there only while there is something to say.
+"""The conditions that we put on a Service; they are there only while there is something to say.
 
 `ferrule.io/OnLink` is False while a node that may be elected has no leg in the subnet of one of the addresses: it answers
 where nobody asks. `ferrule.io/AddressConflict` is True while a speaker sees somebody else with one of them. Nodes without
-a SpeakerState are unknown and count for nothing.
+a SpeakerState are unknown and count for nothing. `ferrule.io/InPool` is False while it keeps addresses that no pool has.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,8 @@ from orchestrator.resources.meta import Condition
 
 ON_LINK = "ferrule.io/OnLink"
 ADDRESS_CONFLICT = "ferrule.io/AddressConflict"
-TYPES = frozenset({ON_LINK, ADDRESS_CONFLICT})
+IN_POOL = "ferrule.io/InPool"
+TYPES = frozenset({ON_LINK, ADDRESS_CONFLICT, IN_POOL})
 """Our conditions; all others on the Service belong to somebody else."""
 LISTED = 10
 """How many nodes a message names."""
@@ -35,6 +36,7 @@ class ConditionReason(Enum):
     DUPLICATE_ADDRESS = "DuplicateAddress"
     TWO_OWNERS = "TwoOwners"
     FOREIGN_OWNER = "ForeignOwner"
+    NOT_IN_POOL = "NotInPool"
 
 
 _ORDER = {reason: number for number, reason in enumerate(ConditionReason)}
@@ -68,11 +70,15 @@ class Observations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A Service: its addresses, the L2Advertisements that admit it, and the nodes that say that they answer for it."""
+    """A Service: its addresses, the L2Advertisements that admit it, and the nodes that say that they answer for it.
+
+    `pool_removed` says that no pool has the addresses any more; empty while one has.
+    """
 
     addresses: tuple[IpAddress, ...]
     advertisements: tuple[L2Advertisement, ...]
     owners: frozenset[NodeName] = frozenset()
+    pool_removed: str = ""
 
 
 def observe(states: Iterable[SpeakerState]) -> Observations:
@@ -125,6 +131,7 @@ def conditions_of(
             ON_LINK, "False", [_off_link(address, subject, observations, facts) for address in subject.addresses]
         ),
         _condition(ADDRESS_CONFLICT, "True", [_conflict(address, observations) for address in subject.addresses]),
+        _condition(IN_POOL, "False", [_not_in_pool(subject)]),
     )
     return tuple(condition for condition in found if condition is not None)
 
@@ -156,6 +163,10 @@ def _condition(type_: str, status: str, findings: Iterable[Finding | None]) -> C
         return None
     reason = min((reason for reason, _ in present), key=_ORDER.__getitem__)
     return Condition(type=type_, status=status, reason=reason.value, message="\n".join(text for _, text in present))
+
+
+def _not_in_pool(subject: Subject) -> Finding | None:
+    return (ConditionReason.NOT_IN_POOL, subject.pool_removed) if subject.pool_removed else None
 
 
 # --- OnLink -----------------------------------------------------------------------------------------------------

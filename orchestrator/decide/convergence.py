@@ -141,7 +141,9 @@ class _Pass:
         if held is None:
             return self._allocate(request)
         if self._ledger.is_orphan(self._key):
-            return self._keep(_pool_removed(held))
+            refusal = pool_removed(held)
+            self._event(EventSeverity.WARNING, refusal.reason.value, refusal.message)
+            return self._keep(refusal)
         return self._assigned(self._extended(held, request))
 
     # Addresses that the Service has ---------------------------------------------------------------------------------
@@ -267,7 +269,8 @@ class _Pass:
         return tuple(present.get(str(address), LoadBalancerIngress(ip=str(address))) for address in addresses)
 
 
-def _pool_removed(held: Assignment) -> AllocationRefusal:
+def pool_removed(held: Assignment) -> AllocationRefusal:
+    """Return what to say of an orphan."""
     pool = f"pool {held.pool}" if held.pool else "the pool"
     message = (
         f"{pool} does not contain {quoted(held.addresses)} any more; the addresses stay for a while: "

@@ -1,4 +1,4 @@
-"""The conditions of Services about layer 2, kept true behind the allocation.
+"""The conditions of Services, kept true behind the allocation.
 
 What concerns one Service (its address, a conflict, its owner) is looked at as soon as the loop has nothing better to do;
 links and configuration concern all of them, and are left to settle first. A condition that changes together with an
@@ -13,6 +13,7 @@ import structlog
 
 from orchestrator.config.model import Config, NodeFacts, NodeName
 from orchestrator.decide.conditions import Observations, Subject, conditions_of, merged, observe
+from orchestrator.decide.convergence import pool_removed
 from orchestrator.decide.ledger import Ledger
 from orchestrator.net.addresses import IpAddress
 from orchestrator.observe.metrics import Metrics, Name
@@ -132,6 +133,7 @@ class ServiceConditions:
                 each for each in advertisements if admits(each.service_selectors, service.metadata.labels)
             ),
             owners=frozenset(self._store.l2_statuses_of(key).values()),
+            pool_removed=pool_removed(assignment).message if self._ledger.is_orphan(key) else "",
         )
         return conditions_of(subject, self._observations, self._config.nodes)
 

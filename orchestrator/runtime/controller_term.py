@@ -228,7 +228,11 @@ class Term:
         return expired
 
     def _watch_orphans(self, now: float) -> None:
-        deadline = now + self._settings.removed_pool_hold_s
+        hold_s = self._settings.removed_pool_hold_s
+        deadline = now + hold_s
+        for key in self._ledger.orphans:
+            if key not in self._orphan_deadlines:
+                log.warning("addresses of a removed pool held", service=str(key), reason="PoolRemoved", seconds=hold_s)
         self._orphan_deadlines = {key: self._orphan_deadlines.get(key, deadline) for key in self._ledger.orphans}
 
     def _deadline(self) -> float | None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from orchestrator.config.model import NodeFacts
-from orchestrator.decide.conditions import ADDRESS_CONFLICT, ON_LINK, Subject, conditions_of, merged, observe
+from orchestrator.decide.conditions import ADDRESS_CONFLICT, IN_POOL, ON_LINK, Subject, conditions_of, merged, observe
 from orchestrator.resources.extensions import AddressConflict, SpeakerInterface, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import Condition
 from tests.support.objects import ips, l2, metadata
@@ -68,6 +68,12 @@ def test_link_local_addresses_are_no_leg() -> None:
 def test_nodes_that_have_said_nothing_count_for_nothing() -> None:
     assert found(subject(), *ON[:1]) == []
     assert found(subject()) == []
+
+
+def test_addresses_without_a_pool_are_a_condition_of_their_own() -> None:
+    stray = Subject(addresses=ips("203.0.113.1"), advertisements=(), pool_removed="pool p is gone")
+    (said,) = conditions_of(stray, observe(ON), FACTS)
+    assert (said.type, said.status, said.reason, said.message) == (IN_POOL, "False", "NotInPool", "pool p is gone")
 
 
 def test_excluded_and_unknown_nodes_count_for_nothing() -> None:

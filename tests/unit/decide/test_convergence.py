@@ -107,6 +107,7 @@ def test_addresses_of_a_removed_pool_stay_until_released() -> None:
     assert kept.outcome is Outcome.KEPT
     assert kept.refusal is not None
     assert kept.refusal.reason is RefusalReason.POOL_REMOVED
+    assert events(kept) == ["PoolRemoved"]
     assert not kept.differs_from(held)
     target.release(held.metadata.key)
     moved = converge(held, target, RULES)
