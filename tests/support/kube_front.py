@@ -131,6 +131,8 @@ class Front:
             finally:
                 if stream in self.streams:
                     self.streams.remove(stream)
+                if answer.connection is not None and answer.connection.transport is not None:
+                    answer.connection.transport.abort()  # the farewell of TLS would outlive the test
             return response
 
 
@@ -163,6 +165,7 @@ async def front_of(plane: Plane, folder: Path) -> AsyncIterator[Front]:
         yield front
     finally:
         await runner.cleanup()
+        await asyncio.sleep(0)
 
 
 OnMain = Callable[[Callable[[], object]], Awaitable[object]]
