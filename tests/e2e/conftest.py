@@ -25,6 +25,14 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def installed(request: pytest.FixtureRequest, cluster: Cluster) -> Cluster:
+    """The cluster with our manifest applied, controller and speakers ready."""
+    with maker(request.node.name, request.config.stash[STEPS])("installed"):
+        cluster.install()
+    return cluster
+
+
 @pytest.fixture
 def step(request: pytest.FixtureRequest) -> StepMaker:
     """`with step("what happens"):` measures it for the table."""
