@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from math import ceil
 
 import aiohttp
+import msgspec
 
 from tests.e2e.cluster.kubelet.container import RunningContainer
 from tests.e2e.cluster.kubelet.spec import Container, Probe
@@ -13,12 +15,19 @@ from tests.e2e.cluster.kubelet.spec import Container, Probe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prober:
-    """Runs the probes of one running container; `scale` shortens periods and delays, not the limits."""
+    """Runs the probes of one running container; `scale` shortens periods and delays, not the limits.
+
+    How long a container may fail until it is killed is not shortened, either: that is what the manifest says.
+    """
 
     container: Container
     running: RunningContainer
     address: str
     scale: float
+
+    def fatal(self, probe: Probe) -> AsyncIterator[bool]:
+        """The verdicts of a probe that decides over the container's life."""
+        return self.verdicts(msgspec.structs.replace(probe, failure_threshold=ceil(probe.failure_threshold / self.scale)))
 
     async def verdicts(self, probe: Probe) -> AsyncIterator[bool]:
         """Each verdict as it is reached: `success_threshold` or `failure_threshold` equal results in a row."""

@@ -130,7 +130,7 @@ class Runner:
         scale, address = self.setting.probe_scale, self.setting.address
         prober = Prober(container=self.container, running=running, address=address, scale=scale)
         if startup := self.container.startup_probe:
-            async for passed in prober.verdicts(startup):
+            async for passed in prober.fatal(startup):
                 if passed:
                     break
                 await self._kill(running, "startup")
@@ -152,7 +152,7 @@ class Runner:
 
     async def _follow_liveness(self, prober: Prober, running: RunningContainer) -> None:
         if probe := self.container.liveness_probe:
-            async for passed in prober.verdicts(probe):
+            async for passed in prober.fatal(probe):
                 if not passed:
                     await self._kill(running, "liveness")
 
