@@ -14,11 +14,23 @@ from orchestrator.lab.namespaces import Namespace
 
 PORT = 7
 
-ECHO = """
-import signal, socket, sys
+ROOMY = """
+import contextlib, socket
+SO_RCVBUFFORCE = 33
+def roomy(opened):
+    with contextlib.suppress(PermissionError):
+        opened.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 * 1024 * 1024)
+    return opened
+"""
+"""A socket that loses nothing while its process waits for the CPU for seconds: what is lost then, the network lost."""
+
+ECHO = (
+    ROOMY
+    + """
+import signal, sys
 address = sys.argv[1]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
-opened = socket.socket(family, socket.SOCK_DGRAM)
+opened = roomy(socket.socket(family, socket.SOCK_DGRAM))
 opened.bind((address, int(sys.argv[2])))
 signal.signal(signal.SIGTERM, lambda *_: opened.setblocking(False))
 signal.siginterrupt(signal.SIGTERM, True)
@@ -30,13 +42,16 @@ while True:
     except BlockingIOError:
         break
 """
+)
 """Ends on SIGTERM, after what has arrived by then."""
 
-CLIENT = """
-import select, socket, sys, time
+CLIENT = (
+    ROOMY
+    + """
+import select, sys, time
 address = sys.argv[1]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
-opened = socket.socket(family, socket.SOCK_DGRAM)
+opened = roomy(socket.socket(family, socket.SOCK_DGRAM))
 opened.connect((address, int(sys.argv[2])))
 opened.setblocking(False)
 unanswered, begin, sent, served, prompt = set(), time.monotonic(), 0, False, 0
@@ -74,6 +89,7 @@ while unanswered and time.monotonic() < patience:
     receive()
 print("lost", *sorted(unanswered), flush=True)
 """
+)
 """Counts after a hundred prompt answers in a row: what waits for the neighbor at first comes in one burst, which no
 buffer holds. Tells every hundredth datagram; ends when its standard input does, and tells which were not answered.
 """

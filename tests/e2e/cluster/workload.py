@@ -43,7 +43,12 @@ def deployment(
             "timeoutSeconds": 5,
         },
     }
-    echo = {"name": "echo", "image": images.ECHO, "ports": [{"containerPort": UDP_PORT, "protocol": "UDP"}]}
+    echo = {
+        "name": "echo",
+        "image": images.ECHO,
+        "ports": [{"containerPort": UDP_PORT, "protocol": "UDP"}],
+        "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}},  # for a roomy socket
+    }
     pod = {
         "terminationGracePeriodSeconds": 2,
         "automountServiceAccountToken": False,
