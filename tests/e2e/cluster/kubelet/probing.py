@@ -27,7 +27,8 @@ class Prober:
 
     def fatal(self, probe: Probe) -> AsyncIterator[bool]:
         """The verdicts of a probe that decides over the container's life."""
-        return self.verdicts(msgspec.structs.replace(probe, failure_threshold=ceil(probe.failure_threshold / self.scale)))
+        failures = ceil(probe.failure_threshold / self.scale)
+        return self.verdicts(msgspec.structs.replace(probe, failure_threshold=failures))
 
     async def verdicts(self, probe: Probe) -> AsyncIterator[bool]:
         """Each verdict as it is reached: `success_threshold` or `failure_threshold` equal results in a row."""
