@@ -88,7 +88,9 @@ class Access:
             await credentials.load(configuration)
         except _UNREADABLE as error:
             place = f"kubeconfig {kubeconfig}" if kubeconfig else "no kubeconfig was given and this is no pod"
-            raise StartupError(f"{place}: {_one_line(error)}; give --kubeconfig FILE or --source manifests:DIR") from error
+            raise StartupError(
+                f"{place}: {_one_line(error)}; give --kubeconfig FILE or --source manifests:DIR"
+            ) from error
         return cls(configuration, credentials)
 
     async def headers(self) -> dict[str, str]:
