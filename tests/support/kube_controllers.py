@@ -172,11 +172,15 @@ class Cluster:
         wait_until(lambda: bool(self.addresses().get(name)), f"no address for {name}: {self.words()}")
         return self.addresses()[name][0]
 
-    @property
-    def holder(self) -> str:
+    def lease(self) -> dict[str, Any]:
+        """The controllers' Lease; an empty one if there is none."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.system}/leases/{LEASE}"
         status, answer = self.plane.request("GET", path)
-        return answer["spec"].get("holderIdentity", "") if status == 200 else ""
+        return answer if status == 200 else {"spec": {}}
+
+    @property
+    def holder(self) -> str:
+        return str(self.lease()["spec"].get("holderIdentity", ""))
 
     def own(self, plural: str, name: str) -> dict[str, Any]:
         """One of Ferrule's objects; empty if it is not there."""
@@ -218,8 +222,7 @@ class Cluster:
         for controller in self.controllers:
             if controller.process.poll() is None:
                 controller.kill()
-        for name in self.services():
-            self.remove_service(name)
+        self.send("DELETE", self._services)
 
 
 def addresses_of(service: Mapping[str, Any]) -> list[str]:
