@@ -27,12 +27,12 @@ from orchestrator.runtime.key_file import FileKey, KeyFile
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.rivals import Rivalry
 from orchestrator.runtime.speaker_bgp import Bgp
-from orchestrator.runtime.speaker_configuration import HEARTBEAT_SECRET, SpeakerConfiguration, heartbeat_key
+from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import Changes, ObjectStore
-from orchestrator.settings import SpeakerSettings
+from orchestrator.settings import HEARTBEAT_SECRET, SpeakerSettings
 from orchestrator.sources.interface import Sink, Source
 
 log = structlog.get_logger()

@@ -20,11 +20,11 @@ from orchestrator.resources.snapshot import ClusterSnapshot
 from orchestrator.runtime.configuration_state import configuration_state
 from orchestrator.runtime.last_good import from_config_map
 from orchestrator.runtime.store import ObjectStore
+from orchestrator.settings import HEARTBEAT_SECRET
 from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
 
-HEARTBEAT_SECRET = "memberlist"  # noqa: S105 - the name of the Secret, MetalLB's (contract 4.8)
 HEARTBEAT_KEY = "secretkey"
 
 

@@ -5,8 +5,7 @@ that a peer has had counts until the peer is gone.
 """
 
 from orchestrator.resources.metallb import BGPPeer
-
-HEARTBEAT_KEY = "memberlist"
+from orchestrator.settings import HEARTBEAT_SECRET
 
 
 class SecretNames:
@@ -26,4 +25,4 @@ class SecretNames:
 
     def names(self) -> frozenset[str]:
         """All Secrets that are to be read now."""
-        return frozenset({HEARTBEAT_KEY}).union(*self._of.values())
+        return frozenset({HEARTBEAT_SECRET}).union(*self._of.values())
