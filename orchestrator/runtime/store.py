@@ -185,6 +185,8 @@ class ObjectStore:
         service = self._service_of.pop(key, None)
         if service is not None:
             del self.slices[service][key]
+            if not self.slices[service]:
+                del self.slices[service]
             changes.services.add(service)
 
     def _forget_l2_status(self, key: ObjectKey) -> None:
