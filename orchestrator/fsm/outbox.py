@@ -23,6 +23,9 @@ from typing import Generic
 from orchestrator.fsm.letters import AnyContent, Dispatch, Letter, Limits, Urgency
 from orchestrator.fsm.pacing import Bucket
 
+URGENCIES = tuple(Urgency)
+"""The most urgent first."""
+
 
 @dataclass(slots=True, eq=False)
 class _Place(Generic[AnyContent]):
@@ -61,6 +64,7 @@ class Outbox(Generic[AnyContent]):
         self._sequence = count()
         self._blockades: dict[str, _Blockade] = {}
         self._under_way = dict.fromkeys(Urgency, 0)
+        self._sent = 0
         self._pauses = 0
         self._paused_until = 0.0
         self._probing = False
@@ -119,7 +123,7 @@ class Outbox(Generic[AnyContent]):
         if now < self._paused_until or self._full:
             return None
         self._wake(now)
-        for urgency in Urgency:
+        for urgency in URGENCIES:
             key = self._first(urgency, now)
             if key is not None:
                 return self._send(key)
@@ -139,7 +143,7 @@ class Outbox(Generic[AnyContent]):
 
     @property
     def _full(self) -> bool:
-        return sum(self._under_way.values()) >= (1 if self._probing else self._limits.side_by_side)
+        return self._sent >= (1 if self._probing else self._limits.side_by_side)
 
     def _first(self, urgency: Urgency, now: float) -> Hashable | None:
         while self._may_send(urgency):
@@ -171,6 +175,7 @@ class Outbox(Generic[AnyContent]):
         del self._ready[letter.urgency][key]
         place.waiting, place.under_way = None, Dispatch(letter, self._pauses)
         self._under_way[letter.urgency] += 1
+        self._sent += 1
         return place.under_way
 
     def _wake(self, now: float) -> None:
@@ -282,6 +287,7 @@ class Outbox(Generic[AnyContent]):
         """The place of what is not under way any more; None if it was forgotten meanwhile."""
         letter = dispatch.letter
         self._under_way[letter.urgency] -= 1
+        self._sent -= 1
         blockade = self._blockades.get(letter.kind)
         if blockade is not None and blockade.scout == letter.key:
             blockade.scout = None

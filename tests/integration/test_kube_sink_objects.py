@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -217,9 +218,7 @@ def test_owner_that_cannot_be_read_delays_nothing_and_is_set_once_it_can(plane: 
             pods = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}
             await bench.request("PATCH", f"{rbac}/roles/s", {"rules": [ours, pods]}, "application/merge-patch+json")
             for name in ("a", "b"):
-                await until_seen(
-                    lambda name=name: l2(bench, tenant, name), lambda found: owners(found) == [("Pod", uid)]
-                )  # type: ignore[misc]  # bound per turn
+                await until_seen(partial(l2, bench, tenant, name), lambda found: owners(found) == [("Pod", uid)])
             assert not bench.witness.refusals
 
     plane.run(scene())
@@ -272,7 +271,7 @@ def test_secret_is_made_once_and_never_changed(plane: Plane, tenant: Tenant) -> 
                 await bench.sink.flush(10)
             found = await bench.request("GET", f"/api/v1/namespaces/{tenant.name}/secrets/memberlist")
             assert found["data"] == {"secretkey": "b25l"}
-            assert bench.witness.requests["create", "secrets", 409] == 1
+            assert bench.witness.requests["create", "secrets", 409] >= 1
             assert not bench.witness.told
 
     plane.run(scene())

@@ -149,9 +149,13 @@ class KubeSink:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._changed.clear()
-                while (dispatch := self._next()) is not None:
-                    tasks.create_task(self._work_off(dispatch))
+                self._start(tasks)
                 await self._change()
+
+    def _start(self, tasks: asyncio.TaskGroup) -> None:
+        """Have everything worked off that may be sent now."""
+        while (dispatch := self._next()) is not None:
+            tasks.create_task(self._work_off(dispatch, tasks))
 
     async def _change(self) -> None:
         """Return when there may be something to send."""
@@ -169,12 +173,14 @@ class KubeSink:
     def _next(self) -> Dispatch[Work] | None:
         return self._outbox.take(time.monotonic()) if self._gate.is_open else None
 
-    async def _work_off(self, first: Dispatch[Work]) -> None:
-        """Send one after the other while there is something to send."""
+    async def _work_off(self, first: Dispatch[Work], tasks: asyncio.TaskGroup) -> None:
+        """Send one after the other while there is something to send, and let others help if more may be under way."""
         dispatch: Dispatch[Work] | None = first
         while dispatch is not None:
             await self._try(dispatch)
             dispatch = self._next()
+            self._start(tasks)
+        self._changed.set()
 
     async def _try(self, dispatch: Dispatch[Work]) -> None:
         work = dispatch.letter.content
@@ -187,7 +193,6 @@ class KubeSink:
         else:
             self._succeeded(dispatch, delivered)
         self._returned.set()
-        self._changed.set()
 
     # What became of it ---------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,6 +21,8 @@ KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_PROBES = 3
 UNACKNOWLEDGED_MS = 15_000
 """An idle watch finds out after 30 s, a request after 15 s that nobody is there who answers on TCP's level."""
+CHECK_S = 1.0
+"""How often files of certificates are looked at, at most: requests may be many."""
 READ_BUFFER = 2**21
 """As the package has it, for events of a watch that are longer than aiohttp expects lines to be."""
 
@@ -36,6 +39,7 @@ class Transport(RESTClientObject):
             self._certificates = access.certificates()
         except OSError as error:  # ssl.SSLError is one
             raise StartupError(f"certificates or keys cannot be used: {error}; correct the kubeconfig") from error
+        self._checked_at = 0.0
         self._access = access
         self.proxy = self.proxy or _proxy_of_environment(access.configuration.host)
 
@@ -68,6 +72,9 @@ class Transport(RESTClientObject):
 
         What is just being replaced and cannot be read is tried again with the next request.
         """
+        if time.monotonic() < self._checked_at + CHECK_S:
+            return
+        self._checked_at = time.monotonic()
         with contextlib.suppress(OSError):
             certificates = self._access.certificates()
             if certificates == self._certificates:
