@@ -49,6 +49,10 @@ class Controller:
         lines = (json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
         return [line for line in lines if line.get("event") == event]
 
+    def decided(self) -> dict[str, list[str]]:
+        """The addresses that it wrote last to each Service; a status read before that came back is written once more."""
+        return {str(line["service"]).partition("/")[2]: line["ips"] for line in self.logged("status written")}
+
     @property
     def leads(self) -> bool:
         return self.cluster.holder == self.name
