@@ -169,6 +169,8 @@ class Speaker:
         await self._telling.planned(outcomes, self._store)
         if first:
             await self._telling.forget_leftovers()
+        if self._settings.node in changes.lost_speakers:  # it goes with the Node, which somebody made again
+            self._telling.forget_state()
         await self._telling.state()
         await self._report.restore(changes.lost_statuses)
         self._started = True

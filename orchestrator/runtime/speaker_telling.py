@@ -64,6 +64,10 @@ class Telling:
     async def forget_leftovers(self) -> None:
         await self._report.forget_leftovers(self._planner.group_plans.values())
 
+    def forget_state(self) -> None:
+        """What was told about this node is gone: tell it again."""
+        self._state = None
+
     async def state(self, *, draining: bool = False) -> None:
         """Tell the other nodes about this one, if that changed."""
         facts = self._planner.config.nodes.get(self._node)

@@ -34,7 +34,9 @@ _NAMESPACE_WIDE = frozenset({"Node", "Namespace"})
 
 @dataclass(slots=True)
 class Changes:
-    """What one batch of events touched; `lost_statuses` are ServiceL2Status objects that went."""
+    """What one batch of events touched; `lost_statuses` are ServiceL2Status objects that went, `lost_speakers` the nodes
+    of SpeakerStates that did.
+    """
 
     services: set[ObjectKey] = field(default_factory=set)
     configuration: bool = False
@@ -43,6 +45,7 @@ class Changes:
     last_good: bool = False
     rivals: bool = False
     lost_statuses: set[ObjectRef] = field(default_factory=set)
+    lost_speakers: set[str] = field(default_factory=set)
 
 
 class ObjectStore:
@@ -159,9 +162,10 @@ class ObjectStore:
             case "EndpointSlice":
                 self._displace_slice(ref.key, changes)
             case "SpeakerState":
-                self.speakers = {
-                    node: state for node, state in self.speakers.items() if state.metadata.name != ref.name
-                }
+                lost = {node for node, state in self.speakers.items() if state.metadata.name == ref.name}
+                for node in lost:
+                    del self.speakers[node]
+                changes.lost_speakers |= lost
                 changes.speakers = True
             case "Failover":
                 changes.failovers |= self.failovers.pop(ref.name, None) is not None

@@ -69,5 +69,8 @@ async def test_state_counts_what_is_answered_for_and_is_written_on_change_only(t
     path.unlink()
     await speaker.telling.state()
     assert not path.exists()
+    speaker.telling.forget_state()
+    await speaker.telling.state()
+    assert path.exists()
     await speaker.telling.state(draining=True)
     assert "draining: true" in path.read_text()

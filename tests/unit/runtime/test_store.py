@@ -2,7 +2,7 @@
 
 import msgspec
 
-from orchestrator.resources import core, metallb
+from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.sources.interface import InputState, Removed, Rivals, Synced, Unusable, Upserted
@@ -122,3 +122,16 @@ def test_rivals_are_a_change_when_their_pods_change() -> None:
     assert objects.rivals == pods
     assert not objects.apply([Rivals(pods)]).rivals
     assert objects.apply([Rivals()]).rivals
+
+
+def test_speaker_that_is_gone_is_named() -> None:
+    objects = store()
+    objects.apply([Upserted(speaker_state("a")), Upserted(speaker_state("b"))])
+    changes = objects.apply([Removed(ObjectRef("SpeakerState", NAMESPACE, "a"))])
+    assert (changes.speakers, changes.lost_speakers) == (True, {"a"})
+    assert objects.speakers.keys() == {"b"}
+
+
+def speaker_state(node: str) -> extensions.SpeakerState:
+    metadata = ObjectMeta(name=node, namespace=NAMESPACE)
+    return extensions.SpeakerState(metadata=metadata, spec=extensions.SpeakerStateSpec(node=node))
