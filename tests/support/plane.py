@@ -39,6 +39,7 @@ SERVICE_CLUSTER_IP = "10.96.0.1"
 """Of Service default/kubernetes."""
 SERVICE_NETWORKS = "10.96.0.0/16,fd00:10:96::/112"
 LOG_TAIL = 15
+CLOSED_WHILE_IDLE = (http.client.RemoteDisconnected, ssl.SSLEOFError, BrokenPipeError)
 
 
 def token(user: str) -> str:
@@ -130,7 +131,7 @@ class Plane:
                 break
             except (OSError, http.client.HTTPException) as error:
                 self._disconnect()
-                if attempt == "new" or not isinstance(error, http.client.RemoteDisconnected):
+                if attempt == "new" or not isinstance(error, CLOSED_WHILE_IDLE):
                     raise OSError(f"{method} {path}: {error}") from error
         try:
             return answer.status, json.loads(text)
