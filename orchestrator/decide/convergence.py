@@ -135,15 +135,12 @@ class _Pass:
         if isinstance(request, AllocationRefusal):
             return self._without_request(request)
         if not self._ledger.pools:
-            reason = AllocationRefusal(RefusalReason.NO_POOLS, "there is no pool; create an IPAddressPool")
-            return self._keep(reason)
+            return self._without_pools()
         held = self._held(request)
         if held is None:
             return self._allocate(request)
         if self._ledger.is_orphan(self._key):
-            refusal = pool_removed(held)
-            self._event(EventSeverity.WARNING, refusal.reason.value, refusal.message)
-            return self._keep(refusal)
+            return self._keep(self._told_removed(held))
         return self._assigned(self._extended(held, request))
 
     # Addresses that the Service has ---------------------------------------------------------------------------------
@@ -212,9 +209,7 @@ class _Pass:
     def _allocate(self, request: AllocationRequest) -> Convergence:
         assignment = allocate(request, self._ledger)
         if isinstance(assignment, AllocationRefusal):
-            message = f'Failed to allocate IP for "{self._key}": {assignment.message}'
-            self._event(EventSeverity.WARNING, "AllocationFailed", message)
-            return self._clear(Outcome.REFUSED, assignment)
+            return self._clear(Outcome.REFUSED, self._told_refused(assignment))
         self._ledger.hold(assignment)
         self._event(EventSeverity.NORMAL, "IPAllocated", f"Assigned IP {quoted(assignment.addresses)}")
         return self._assigned(assignment)
@@ -223,6 +218,26 @@ class _Pass:
 
     def _event(self, severity: EventSeverity, reason: str, message: str) -> None:
         self._events.append(ServiceEvent(severity, reason, message))
+
+    def _told_refused(self, refusal: AllocationRefusal) -> AllocationRefusal:
+        message = f'Failed to allocate IP for "{self._key}": {refusal.message}'
+        self._event(EventSeverity.WARNING, "AllocationFailed", message)
+        return refusal
+
+    def _told_removed(self, held: Assignment) -> AllocationRefusal:
+        refusal = pool_removed(held)
+        self._event(EventSeverity.WARNING, refusal.reason.value, refusal.message)
+        return refusal
+
+    def _without_pools(self) -> Convergence:
+        """What is in use stays, whether or not it was ever ours."""
+        refusal = AllocationRefusal(RefusalReason.NO_POOLS, "there is no pool; create an IPAddressPool")
+        held = self._ledger.assignment(self._key)
+        if held is not None:
+            self._told_removed(held)
+        elif not self._service.status.load_balancer.ingress:
+            self._told_refused(refusal)
+        return self._keep(refusal)
 
     def _without_request(self, refusal: AllocationRefusal) -> Convergence:
         """What cannot be understood takes nothing away; a Service that cannot be dual-stack loses what it has."""

@@ -90,6 +90,20 @@ def test_service_that_is_no_load_balancer_loses_its_address() -> None:
     assert (result.outcome, result.ingress, result.pool, result.freed) == (Outcome.CLEARED, (), None, True)
 
 
+def test_without_any_pool_a_new_service_is_told_so() -> None:
+    result = converge(service(), ledger(), RULES)
+    assert (result.outcome, events(result)) == (Outcome.REFUSED, ["AllocationFailed"])
+    assert not result.differs_from(service())
+
+
+def test_addresses_of_the_last_pool_stay_and_their_service_is_told_so() -> None:
+    held = service(held=["10.0.0.2"], annotations=FROM_P)
+    target = ledger(P, adopted=(held,))
+    target.set_pools({})
+    result = converge(held, target, RULES)
+    assert (result.outcome, events(result)) == (Outcome.KEPT, ["PoolRemoved"])
+
+
 def test_without_any_pool_addresses_stay() -> None:
     held = service(held=["10.0.0.2"], annotations=FROM_P)
     result = converge(held, ledger(), RULES)
