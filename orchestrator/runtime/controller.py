@@ -111,8 +111,9 @@ class Controller:
             self._end_term("")  # we were paused, and are about to be told
         for item in batch:
             match item:
-                case Leading():
+                case Leading(term):
                     self._end_term("")
+                    self._standing.accept(term)
                     self._leads = True
                     self._survey()
                 case Following(holder):

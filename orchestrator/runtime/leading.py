@@ -34,7 +34,9 @@ CONFLICT = 409
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """We lead from now on; whatever was decided here before is void."""
+    """We lead from now on, once this is accepted; whatever was decided here before is void."""
+
+    term: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,11 @@ class Standing(Protocol):
     feed: Feed
 
     def may_write(self) -> bool:
-        """Whether this process leads at this instant."""
+        """Whether this process leads at this instant, in the term that was accepted last."""
+        ...
+
+    def accept(self, term: int) -> None:
+        """What was decided in earlier terms has been dropped."""
         ...
 
     def survey(self) -> None:
@@ -70,10 +76,13 @@ class AlwaysLeading:
 
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
-        feed.put(Leading())
+        feed.put(Leading(1))
 
     def may_write(self) -> bool:
         return True
+
+    def accept(self, term: int) -> None:
+        """There is only one."""
 
     def survey(self) -> None:
         self.feed.put(Surveyed({}))
@@ -94,13 +103,17 @@ class Election:
         self._candidate = candidate
         self._witness = witness
         self._state = Leadership()
+        self._accepted = 0
         self._told_term = 0
         self._told_holder: str | None = None
         self._failing = ""
         self._wanted = asyncio.Event()
 
     def may_write(self) -> bool:
-        return self._state.leads(_now())
+        return self._accepted == self._state.term and self._state.leads(_now())
+
+    def accept(self, term: int) -> None:
+        self._accepted = term
 
     def survey(self) -> None:
         self._wanted.set()
@@ -121,8 +134,11 @@ class Election:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            term = self._state.term
             try:
-                self.feed.put(Surveyed(await versions()))
+                found = await versions()
+                if term == self._state.term:  # else others may have led, and written, since it was asked
+                    self.feed.put(Surveyed(found))
             except KubeError as error:
                 log.warning("Services not surveyed", reason=str(error))
                 await asyncio.sleep(self._candidate.retry_s)
@@ -176,7 +192,7 @@ class Election:
             if self._told_term != self._state.term:
                 self._told_term, self._told_holder = self._state.term, None
                 log.info("leading", lease=LEASE_NAME, transitions=self._transitions())
-                self.feed.put(Leading())
+                self.feed.put(Leading(self._state.term))
             return
         if self._state.known is None:
             return
