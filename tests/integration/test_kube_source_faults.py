@@ -13,16 +13,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator.errors import KubeError
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.sources.interface import Synced, Unusable
 from orchestrator.sources.kube import access, watching
-from orchestrator.sources.kube.access import Access
-from orchestrator.sources.kube.api import Api
-from orchestrator.sources.kube.naming import list_names
 from tests.support.certificates import Authority
 from tests.support.kube_front import Front, OnMain, front_of, run_with_main
-from tests.support.kube_reading import Cluster, Reading, Recorder, reading, rule
+from tests.support.kube_reading import Cluster, Reading, reading, rule
 from tests.support.plane import ETCD_PORT, Plane
 from tests.support.plane_fixture import Tenant
 
@@ -391,26 +387,3 @@ def test_expired_certificate_of_the_server_is_named(
             await runner.cleanup()
 
     plane.run(story())
-
-
-async def _names(front: Front) -> frozenset[str]:
-    api = Api(await Access.open(front.kubeconfig, ""), Recorder())
-    try:
-        return await list_names(api, "ConfigMap", "kube-system", "")
-    finally:
-        await api.close()
-
-
-def test_names_are_asked_for_again_while_a_server_starts_and_not_when_it_refuses(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    async def story() -> None:
-        async with front_of(cluster.plane, tmp_path) as front:
-            front.refuse("configmaps", 429, times=2)
-            assert "extension-apiserver-authentication" in await _names(front)
-            assert len(front.asked("configmaps", watch=False)) == 3
-            front.refuse("configmaps", 403, times=1)
-            with pytest.raises(KubeError, match="403"):
-                await _names(front)
-
-    cluster.plane.run(story())
