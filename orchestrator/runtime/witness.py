@@ -1,7 +1,7 @@
 """What source and sink of a cluster tell of the API server, as metrics, readiness details and log lines.
 
 An outage fails all watches at once: it is one detail and one log line, with what it concerns. The words change while it
-lasts (the connections break, then nobody listens, then nobody answers); it stays the same outage.
+lasts (the connections break, nobody listens, then a server answers that is not ready yet); it stays the same outage.
 """
 
 from collections import Counter
@@ -18,7 +18,8 @@ log = structlog.get_logger()
 
 SHOWN = 5
 """How many refused objects or failing watches of one cause /readyz names."""
-UNREACHED = "unreached"
+OUTAGE = "outage"
+TOO_BUSY, SERVER_ERRORS = 429, 500
 
 
 class ApiWitness:
@@ -44,7 +45,7 @@ class ApiWitness:
 
     def failing(self, what: str, error: KubeError) -> None:
         self._metrics.set(Name.WATCH_UP, 0, resource=what)
-        trouble = error.cause if error.status or error.reason else UNREACHED
+        trouble = OUTAGE if _is_outage(error) else error.cause
         if trouble not in self._failing.values():
             log.warning("API server not watched", first=what, reason=error.cause)
         self._failing[what] = trouble
@@ -76,6 +77,13 @@ class ApiWitness:
         self._metrics.replace(Name.WRITES_REFUSED, {(kind,): float(count) for kind, count in kinds.items()})
         texts = (f"{ref}: {reason}" for ref, reason in sorted(self._refused.items()))
         self._readiness.detail("writes refused", _some(texts, "; "))
+
+
+def _is_outage(error: KubeError) -> bool:
+    """Whether there is no server, or one that does not serve, as it says while it starts; else it refuses this request."""
+    if error.status == 0:
+        return not error.reason
+    return error.status == TOO_BUSY or error.status >= SERVER_ERRORS
 
 
 def _some(texts: Iterable[str], separator: str = ", ") -> str:

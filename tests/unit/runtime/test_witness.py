@@ -47,6 +47,8 @@ def test_an_outage_in_other_words_is_the_same_one(seen: Seen) -> None:
         for words in ("it closed the connection", "not reached"):
             for what in ("services", "nodes"):
                 seen.witness.failing(what, unreached(what, words))
+        seen.witness.failing("nodes", KubeError("storage is (re)initializing", request="list nodes", status=429))
+        seen.witness.failing("nodes", KubeError("not ready", request="list nodes", status=503))
         seen.witness.watching("nodes")
         seen.witness.failing("nodes", unreached("nodes"))
     assert len(lines) == 1
