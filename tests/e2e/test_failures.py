@@ -14,6 +14,8 @@ from tests.e2e.cluster.steps import StepMaker
 from tests.e2e.cluster.traffic import LAN, LAN_LOCAL, ROUTED, ROUTED_LOCAL, Traffic
 from tests.e2e.cluster.waiting import eventually
 
+pytestmark = pytest.mark.timeout(900)
+
 RETURN_HOLD_S = 30.0
 """Of the manifest: how long a node that is back waits for its layer-2 addresses."""
 LEASE_S = 15.0

@@ -15,6 +15,8 @@ from tests.e2e.cluster.steps import StepMaker
 from tests.e2e.cluster.traffic import Traffic
 from tests.e2e.cluster.waiting import eventually
 
+pytestmark = pytest.mark.timeout(900)
+
 LAST_GOOD = f"/api/v1/namespaces/{SYSTEM_NAMESPACE}/configmaps/ferrule-last-good"
 BROKEN_POOL = '{"spec": {"addresses": ["203.0.113.10-203.0.113.250", "192.0.2.210-192.0.2.230"]}}'
 """Overlaps with the other pool: no schema can see that."""
