@@ -84,11 +84,16 @@ class BgpAdvertisement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """`ranges` are in the order of the spec and do not overlap with any other pool's."""
+    """`ranges` are in the order of the spec and do not overlap with any other pool's.
+
+    `former_ranges` are those of its last good spec if that is another one: nobody gets an address of these any more, and
+    Services that hold one are announced until the controller takes it from them.
+    """
 
     name: str
     origin: ObjectRef
     ranges: tuple[AddressRange, ...]
+    former_ranges: tuple[AddressRange, ...] = ()
     auto_assign: bool = True
     avoid_buggy_ips: bool = False
     service_allocation: ServiceAllocation | None = None
@@ -97,6 +102,10 @@ class Pool:
 
     def __contains__(self, address: IpAddress) -> bool:
         return any(address in part for part in self.ranges)
+
+    def has_or_had(self, address: IpAddress) -> bool:
+        """Whether Services with this address are announced as the pool's, if no pool has it now."""
+        return any(address in part for part in (*self.ranges, *self.former_ranges))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ addresses stay with their Services until they are released as those of a removed
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.config.claims import Claim, Claims, Knowledge, Subject, gather
 from orchestrator.config.findings import Findings, check_selectors, duplicates
@@ -165,10 +165,15 @@ def settle(claims: Claims[Draft]) -> tuple[dict[str, Draft], tuple[Problem, ...]
         memories |= claim.memory(in_use=free == 0)
         if free is not None:
             draft = claim.variants[free]
-            kept[claim.ref.name] = draft
+            kept[claim.ref.name] = _with_former_ranges(draft, claim.variants[free + 1 :])
             for entry, part in zip(draft.entries, draft.pool.ranges, strict=True):
                 spans.add(part, entry, claim.ref.name)
     return dict(sorted(kept.items())), tuple(problems), memories
+
+
+def _with_former_ranges(draft: Draft, earlier: Sequence[Draft]) -> Draft:
+    former = tuple(part for other in earlier for part in other.pool.ranges if part not in draft.pool.ranges)
+    return replace(draft, pool=replace(draft.pool, former_ranges=former)) if former else draft
 
 
 def _clashes(draft: Draft, spans: _Spans, claim: Claim[Draft]) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ where only one of its families can be announced.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.config.model import Config
+from orchestrator.config.model import Config, Pool
 from orchestrator.decide.bgp import BgpPlan, plan_bgp
 from orchestrator.decide.candidates import Candidate
 from orchestrator.decide.convergence import age
@@ -101,6 +101,14 @@ def _candidates(
     return candidates, declined
 
 
+def _pool_of(addresses: Sequence[IpAddress], config: Config) -> Pool | None:
+    """The pool that has the addresses, else the one that had them."""
+    pools = config.pools.values()
+    has = (pool for pool in pools if all(address in pool for address in addresses))
+    had = (pool for pool in pools if all(pool.has_or_had(address) for address in addresses))
+    return next(has, None) or next(had, None)
+
+
 def _gate(config: Config, service: Service, slices: Sequence[EndpointSlice], view: NodeView) -> Candidate | Refusal:
     """What a Service needs before any protocol is asked (contract 4.1)."""
     if not has_our_class(service, view.load_balancer_class):
@@ -116,7 +124,7 @@ def _gate(config: Config, service: Service, slices: Sequence[EndpointSlice], vie
             addresses.append(parse_address(entry.ip))
         except InvalidConfig as error:
             return DeclineReason.INVALID_IP, f"status.loadBalancer.ingress: {error}"
-    pool = next((pool for pool in config.pools.values() if all(address in pool for address in addresses)), None)
+    pool = _pool_of(addresses, config)
     if pool is None:
         text = ", ".join(str(address) for address in addresses)
         return DeclineReason.IP_NOT_ALLOWED, f"no IPAddressPool contains {text}; put it back into a pool"

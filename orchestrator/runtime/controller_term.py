@@ -59,6 +59,7 @@ class Term:
         self._ledger = Ledger()
         self._conditions = ServiceConditions(outlets.sink, store, self._ledger, outlets.metrics)
         self._last_good: LastGood | None = None
+        self._before: LastGood = {}
         self._usable: LastGood = {}
         self._uids: dict[ObjectKey, str] = {}
         self._pending: dict[ObjectKey, AllocationRefusal] = {}
@@ -121,7 +122,7 @@ class Term:
         resolved = resolve(self._store.snapshot(), last_good)
         self._ledger.set_pools(resolved.config.pools)
         self._last_good = {**last_good, **resolved.last_good}
-        self._usable = resolved.last_good
+        self._before, self._usable = last_good, resolved.last_good
         return resolved
 
     async def _reconfigure(self) -> None:
@@ -131,13 +132,12 @@ class Term:
         await self._report.heartbeat_key(self._store.snapshot().secrets)
 
     async def _keep_last_good(self) -> None:
-        """Publish the specs that are usable now, and those of removed pools while their addresses are held."""
-        assert self._last_good is not None
-        self._last_good = {**self._needed_by_orphans(self._last_good), **self._usable}
+        """Publish the specs that are usable now, and earlier ones of pools whose addresses are held for a while."""
+        self._last_good = {**self._usable, **self._needed_by_orphans(self._before)}
         await self._report.last_good(self._last_good)
 
     def _needed_by_orphans(self, last_good: LastGood) -> LastGood:
-        """Specs of removed pools whose addresses are still held: speakers go on announcing these."""
+        """Specs of pools whose addresses outlive their place in it: speakers go on announcing these."""
         held = (self._ledger.assignment(key) for key in self._ledger.orphans)
         names = {assignment.pool for assignment in held if assignment is not None}
         return {ref: spec for ref, spec in last_good.items() if ref.kind == "IPAddressPool" and ref.name in names}

@@ -140,7 +140,7 @@ class Placements:
         return {
             node
             for pool in self._config.pools.values()
-            if address in pool
+            if pool.has_or_had(address)
             for advertisement in pool.l2_advertisements
             for node in advertisement.nodes
             if any(admits(advertisement.service_selectors, service.metadata.labels) for service in services)

@@ -103,6 +103,14 @@ def test_pool_grown_into_another_keeps_its_last_good_ranges() -> None:
     assert after == memory
 
 
+def test_pool_that_shrank_remembers_what_it_had() -> None:
+    _, _, memory = settle(claims(pool_object("a", "10.0.0.0/24", "10.0.1.0/24")))
+    kept, problems, _ = settle(claims(pool_object("a", "10.0.0.0/24"), last_good=memory))
+    assert [str(part) for part in kept["a"].pool.ranges] == ["10.0.0.0-10.0.0.255"]
+    assert [str(part) for part in kept["a"].pool.former_ranges] == ["10.0.1.0-10.0.1.255"]
+    assert not problems
+
+
 def test_neighboring_pools_do_not_overlap() -> None:
     kept, problems, _ = settle(claims(pool_object("a", "10.0.0.0/25"), pool_object("b", "10.0.0.128/25")))
     assert len(kept) == 2

@@ -6,6 +6,7 @@ from orchestrator.config.model import Config
 from orchestrator.decide.announcement import plan_group
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import DeclineReason, GroupPlan, Protocol
+from orchestrator.net.addresses import parse_range
 from orchestrator.resources.core import Service
 from tests.support.objects import bgp, config, endpoints, key, l2, peer, pool, service
 
@@ -47,6 +48,21 @@ def test_gate_declines_both_protocols(fields: dict[str, Any], reason: DeclineRea
     assert {(one.protocol, one.reason) for one in result.declined} == {(protocol, reason) for protocol in Protocol}
     assert all(one.detail for one in result.declined)
     assert not result.announced
+
+
+def test_address_that_its_pool_had_is_announced_unless_another_has_it() -> None:
+    shrunk = pool(
+        "p",
+        "10.0.0.0/25",
+        former_ranges=(parse_range("10.0.0.0/24"),),
+        bgp_advertisements=(bgp("b", "n1"),),
+    )
+    peers = [peer("router", "n1")]
+    held = service(held=["10.0.0.200"])
+    result = plan(held, known=config(nodes=["n1"], pools=[shrunk], peers=peers))
+    assert [str(route.prefix) for route in result.routes] == ["10.0.0.200/32"]
+    taken = config(nodes=["n1"], pools=[shrunk, pool("q", "10.0.0.128/25")], peers=peers)
+    assert not plan(held, known=taken).announced
 
 
 def test_addresses_of_two_pools_are_not_allowed() -> None:
