@@ -5,6 +5,7 @@ outlives no term, because somebody else may have decided meanwhile: the ledger, 
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 
 AT_A_TIME = 50
 """Services take 0.1 ms each: so many at once keep neither the Lease nor what has been decided from being written."""
+USAGE_INTERVAL_S = 0.2
+"""How often the use of pools is told: it counts all assignments, and a burst of Services changes it with each."""
 RETRY_S = 1.0
 """How soon a Service whose status could not be written is tried again."""
 
@@ -65,6 +68,8 @@ class Term:
         self._pending: dict[ObjectKey, AllocationRefusal] = {}
         self._failed: set[ObjectKey] = set()
         self._retry_at = 0.0
+        self._usage_told_at = -math.inf
+        self._usage_changed = False
         self._orphan_deadlines: dict[ObjectKey, float] = {}
 
     def arriving(self, events: Sequence[SourceEvent]) -> None:
@@ -77,6 +82,7 @@ class Term:
             self._conditions.speakers_changed(started)
         if self._concerns_addresses(changes, started):
             await self._cycle(changes, started)
+        await self._tell_usage(started)
         await self._conditions.work(started)
 
     async def observe(self, reason: str) -> None:
@@ -108,11 +114,16 @@ class Term:
             await self._converge_all(self._pending.keys() - dirty)
         self._watch_orphans(started)
         await self._keep_last_good()
-        await self._report.usage(self._ledger, self._store.snapshot().pools, self._pending.values())
+        self._usage_changed = True
         self._metrics.add(Name.UPDATES)
         if dirty:
             duration_ms = round((time.monotonic() - started) * 1000, 2)
             log.info("converged", services=len(dirty), pending=len(self._pending), duration_ms=duration_ms)
+
+    async def _tell_usage(self, now: float) -> None:
+        if self._usage_changed and now >= self._usage_told_at + USAGE_INTERVAL_S:
+            self._usage_changed, self._usage_told_at = False, now
+            await self._report.usage(self._ledger, self._store.snapshot().pools, self._pending.values())
 
     # Configuration --------------------------------------------------------------------------------------------------
 
@@ -248,5 +259,7 @@ class Term:
         """Seconds until something has to be done without an event; None: nothing has."""
         deadline = self._deadline()
         waits = [max(deadline - now, 0.0)] if deadline is not None else []
+        if self._usage_changed:
+            waits.append(max(self._usage_told_at + USAGE_INTERVAL_S - now, 0.0))
         behind = self._conditions.patience(now)
         return min([*waits, *([behind] if behind is not None else [])], default=None)

@@ -117,7 +117,7 @@ class Speaker:
     def _patience(self) -> float | None:
         """Seconds until time alone changes something, None if it never does."""
         now = time.monotonic()
-        deadline = self._layer2.deadline(now)
+        deadline = min(self._layer2.deadline(now), self._telling.deadline)
         return max(0.0, deadline - now) if deadline < math.inf else None
 
     def _take_reports(self, batch: Iterable[object], changes: Changes) -> bool:
@@ -171,7 +171,7 @@ class Speaker:
             await self._telling.forget_leftovers()
         if self._settings.node in changes.lost_speakers:  # it goes with the Node, which somebody made again
             self._telling.forget_state()
-        await self._telling.state()
+        await self._telling.state(started)
         await self._report.restore(changes.lost_statuses)
         self._started = True
         self._metrics.add(Name.UPDATES)
@@ -265,7 +265,7 @@ class Speaker:
         waiting = set(self._layer2.held)
         log.info("handing over", addresses=len(waiting))
         self._layer2.client.leave()  # first: the responder must listen when the new owner announces itself
-        await self._telling.state(draining=True)
+        await self._telling.state(time.monotonic(), draining=True)
         if not self._layer2.client.connected:
             return
         deadline = time.monotonic() + HANDOVER_LIMIT_S

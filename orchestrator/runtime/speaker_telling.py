@@ -4,8 +4,10 @@ What is told runs behind what is planned in one case: an address that is asked f
 only once it is found free, so its status waits until then.
 """
 
+import math
 from collections.abc import Iterable
 
+import msgspec
 import structlog
 
 from orchestrator.config.model import NodeName
@@ -24,6 +26,9 @@ from orchestrator.version import __version__
 
 log = structlog.get_logger()
 
+COUNTS_INTERVAL_S = 5.0
+"""How often counts alone are told: they change with every Service, and all nodes and the controller hear of it."""
+
 
 class Telling:
     """Joins plans and tenures to what the report and this node's SpeakerState say."""
@@ -39,6 +44,9 @@ class Telling:
         self._layer2 = layer2
         self._partly: dict[GroupId, GroupPlan] = {}
         self._state: SpeakerState | None = None
+        self._told_at = -math.inf
+        self.deadline = math.inf
+        """When (monotonic) `state` has something to tell though nothing happens."""
 
     async def begin(self, store: ObjectStore) -> None:
         """Find what an earlier speaker of this node said, so that it is not said again."""
@@ -68,8 +76,8 @@ class Telling:
         """What was told about this node is gone: tell it again."""
         self._state = None
 
-    async def state(self, *, draining: bool = False) -> None:
-        """Tell the other nodes about this one, if that changed."""
+    async def state(self, now: float, *, draining: bool = False) -> None:
+        """Tell the other nodes about this one, if that changed; counts alone may wait for a while."""
         facts = self._planner.config.nodes.get(self._node)
         tenures = self._layer2.tenures
         state = SpeakerState(
@@ -86,9 +94,15 @@ class Telling:
                 conflicts=tenures.conflicts,
             ),
         )
-        if state != self._state:
-            await self._sink.write(state)
-            self._state = state
+        self.deadline = math.inf
+        if state == self._state:
+            return
+        may_wait = self._state is not None and _without_counts(state) == _without_counts(self._state)
+        if may_wait and now < self._told_at + COUNTS_INTERVAL_S:
+            self.deadline = self._told_at + COUNTS_INTERVAL_S
+            return
+        await self._sink.write(state)
+        self._state, self._told_at = state, now
 
     def _changes(self, outcomes: Iterable[Outcome]) -> list[tuple[GroupPlan, GroupPlan]]:
         """Per group what was told and what is to be told; groups of which addresses are off the air are looked at again."""
@@ -111,3 +125,7 @@ class Telling:
     def _services_of(self, address: IpAddress) -> frozenset[ObjectKey]:
         plans = self._planner.group_plans.values()
         return frozenset(part.service for plan in plans for part in plan.announced if address in part.addresses)
+
+
+def _without_counts(state: SpeakerState) -> SpeakerStateSpec:
+    return msgspec.structs.replace(state.spec, announced_addresses=0, announced_prefixes=0)

@@ -1,5 +1,6 @@
 """What is told waits for what is on the air."""
 
+import math
 from pathlib import Path
 
 from orchestrator.fsm.responder_api import Probed
@@ -9,7 +10,7 @@ from orchestrator.resources.meta import ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
-from orchestrator.runtime.speaker_telling import Telling
+from orchestrator.runtime.speaker_telling import COUNTS_INTERVAL_S, Telling
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import Folders, RunFolder, SpeakerSettings
 from orchestrator.sources.interface import Upserted
@@ -63,14 +64,29 @@ async def test_state_counts_what_is_answered_for_and_is_written_on_change_only(t
     await speaker.tell(speaker.planner.configuration_changed(CONFIG))
     for address in (FIRST, SECOND):
         speaker.layer2.took(Probed(address=address))
-    await speaker.telling.state()
+    await speaker.telling.state(0.0)
     (path,) = (tmp_path / "speakerstates").iterdir()
     assert "announcedAddresses: 2" in path.read_text()
     path.unlink()
-    await speaker.telling.state()
+    await speaker.telling.state(0.0)
     assert not path.exists()
     speaker.telling.forget_state()
-    await speaker.telling.state()
+    await speaker.telling.state(0.0)
     assert path.exists()
-    await speaker.telling.state(draining=True)
+    await speaker.telling.state(0.0, draining=True)
     assert "draining: true" in path.read_text()
+
+
+async def test_counts_alone_are_told_now_and_then(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    await speaker.telling.state(10.0)
+    await speaker.tell(speaker.planner.configuration_changed(CONFIG))
+    for address in (FIRST, SECOND):
+        speaker.layer2.took(Probed(address=address))
+    await speaker.telling.state(11.0)
+    (path,) = (tmp_path / "speakerstates").iterdir()
+    assert "announcedAddresses: 0" in path.read_text()
+    assert speaker.telling.deadline == 10.0 + COUNTS_INTERVAL_S
+    await speaker.telling.state(speaker.telling.deadline)
+    assert "announcedAddresses: 2" in path.read_text()
+    assert speaker.telling.deadline == math.inf
