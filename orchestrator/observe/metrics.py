@@ -14,8 +14,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-
-disable_created_metrics()  # a gauge with the time of creation beside each counter: as many series again
+# Else each counter has a gauge with its time of creation beside it: as many series again.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 
 
 class Form(Enum):
