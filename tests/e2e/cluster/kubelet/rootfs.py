@@ -22,6 +22,7 @@ ETC = [
     "ld.so.conf.d",
     "protocols",
     "services",
+    *("pam.conf", "pam.d", "security"),  # vtysh asks PAM
     "host.conf",
     "gai.conf",
     "ssl",
@@ -94,6 +95,7 @@ def _system() -> list[str]:
         f"for file in {' '.join(ETC)}; do [ ! -e /etc/$file ] || cp -a /etc/$file etc/; done",
         f"sed -i 's/^frrvty:x:[0-9]*:/frrvty:x:{FRRVTY}:/' etc/group",
         "echo 127.0.0.1 localhost > etc/hosts",
+        "echo 'root:*:20000:0:99999:7:::' > etc/shadow",
     ]
 
 
