@@ -10,6 +10,13 @@ def external_ip(cluster: Cluster, service: str, namespace: str = "default") -> s
     return cluster.kubectl("get", "svc", service, "-n", namespace, "--no-headers").split()[3]
 
 
+def external_ips(cluster: Cluster) -> dict[str, str]:
+    """The same of all Services in the cluster that have the column filled, by `namespace/name`."""
+    lines = cluster.kubectl("get", "svc", "-A", "--no-headers").splitlines()
+    columns = (line.split() for line in lines)
+    return {f"{found[0]}/{found[1]}": found[4] for found in columns if found[2] == "LoadBalancer"}
+
+
 def events(cluster: Cluster, service: str, namespace: str = "default") -> list[str]:
     """Reason and message of each Event of a Service, sorted."""
     selector = f"involvedObject.kind=Service,involvedObject.name={service}"
