@@ -2,12 +2,17 @@
 traffic policies and in both families, and stay with those Pods that can answer.
 """
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from orchestrator.lab import layout
 from tests.e2e.cluster import configuration
-from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.cluster.cluster import SYSTEM_NAMESPACE, Cluster
 from tests.e2e.cluster.datagrams import echoed
+from tests.e2e.cluster.machine import Machine
 from tests.e2e.cluster.printed import PENDING, announcers, assigned, events, external_ip
 from tests.e2e.cluster.running import CLIENT6
 from tests.e2e.cluster.steps import StepMaker
@@ -219,3 +224,51 @@ def test_tcp_and_udp_share_an_address(web: Workload, step: StepMaker) -> None:
         eventually(lambda: echoed(cluster.client, address, 53), "UDP echo")
         cluster.kubectl("delete", "svc", "resolver-udp")
         eventually(lambda: not cluster.next_hops(address), "no route")
+
+
+def test_address_is_moved_by_hand(web: Workload, step: StepMaker, tmp_path: Path) -> None:
+    cluster = web.cluster
+    kubeconfig, node = cluster.plane.kubeconfig(), cluster.node("node-a").machine
+    address = eventually(lambda: cluster.addresses("lan"), "addresses")[0]
+    (before,) = eventually(lambda: announcers(cluster, "lan", "l2"), "an owner")
+    with step("arping: the one that should answer does"):
+        eventually(
+            lambda: ferrule(cluster.neighbor, "arping", kubeconfig, address).returncode == 0, "the owner's answer"
+        )
+        assert (
+            f"{before} answers for {address}, as it should"
+            in ferrule(cluster.neighbor, "arping", kubeconfig, address).stdout
+        )
+    with step("failover: another answers, also on the wire"):
+        moved = ferrule(node, "failover", kubeconfig, address, "--wait", "60")
+        assert moved.returncode == 0, moved.stderr
+        assert moved.stdout.startswith(f"{address}: {before} -> node-")
+        (after,) = announcers(cluster, "lan", "l2")
+        assert after != before
+        asked = ferrule(cluster.neighbor, "arping", kubeconfig, address)
+        assert (asked.returncode, f"{after} answers for {address}, as it should" in asked.stdout) == (0, True)
+        assert cluster.neighbor.reaches(url(address))
+    with step("to a node by name; listed, also by kubectl"):
+        third = min(set(cluster.nodes) - {before, after})
+        assert ferrule(node, "failover", kubeconfig, address, "--to", third, "--wait", "60").returncode == 0
+        listed = ferrule(node, "failover", kubeconfig).stdout.splitlines()
+        assert listed[1].split() == [address, "default/lan", third, third, "yes"]
+        found = cluster.kubectl("get", "failovers", "-n", SYSTEM_NAMESPACE, "--no-headers").split()
+        assert found[:3] == [address, address, third]
+    with step("undone: the elected one again"):
+        undone = ferrule(node, "failover", kubeconfig, address, "--undo")
+        assert undone.stdout == f"{address}: the election decides again\n"
+        eventually(lambda: announcers(cluster, "lan", "l2") == {before}, "the first owner")
+        assert ferrule(node, "failover", kubeconfig).stdout.splitlines()[1:] == []
+    with step("an API server that nobody is: said in a line"):
+        nowhere = tmp_path / "kubeconfig"
+        nowhere.write_text(kubeconfig.read_text().replace(cluster.plane.server, "https://192.0.2.251:6443"))
+        failed = ferrule(node, "failover", nowhere, address)
+        assert (failed.returncode, failed.stderr.count("\n")) == (4, 1)
+        assert "https://192.0.2.251:6443 cannot be read" in failed.stderr
+    assert cluster.neighbor.reaches(url(address))
+
+
+def ferrule(machine: Machine, command: str, kubeconfig: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-m", "orchestrator", command, "--kubeconfig", str(kubeconfig), *words]
+    return machine.namespace.run(argv, check=False, timeout_s=120)
