@@ -179,13 +179,13 @@ class Layer2:
 
     def follow(self, outcomes: Iterable[Outcome], planner: Planner, now: float) -> None:
         """Bring the tenures to the new plans."""
-        groups = [pair for outcome in outcomes for pair in outcome.groups.values()]
-        services = _services_of(after for _, after in groups)
+        rounds = [outcome.groups.values() for outcome in outcomes]
+        services = _services_of(after for groups in rounds for _, after in groups)
 
         def past_of(address: IpAddress, previously: NodeName) -> Past:
             return self._past(address, services.get(address, ()), previously)
 
-        self.tenures.follow(groups, planner.plan.layer2, self._withheld(planner), past_of, now)
+        self.tenures.follow(rounds, planner.plan.layer2, self._withheld(planner), past_of, now)
 
     def send(self, key: SecretText) -> None:
         """Send the responder its table if that changed."""

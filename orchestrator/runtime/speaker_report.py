@@ -67,10 +67,13 @@ class SpeakerReport:
                 if is_of_node(name, prefix, self._node):
                     self._earlier.add(ObjectRef(kind, self._namespace, name))
 
-    async def group_changed(
+    async def plans_changed(
         self, before: GroupPlan, after: GroupPlan, store: ObjectStore, living: Collection[NodeName] = ()
     ) -> None:
-        """Tell what differs between two plans of one group; `living` nodes tell of themselves."""
+        """Tell what differs between two plans of the same Services; `living` nodes tell of themselves.
+
+        Groups between which a Service may have moved are told of together: one by one, it would seem to go.
+        """
         self._count_declined(before.declined, after.declined)
         self._log(before, after)
         await self._tell_failures(before, after, store)
@@ -127,6 +130,7 @@ class SpeakerReport:
         """One line per Service and protocol that changed; the words are MetalLB's (contract 4.1, 8.1)."""
         was = {(part.service, part.protocol): part.addresses for part in before.announced}
         present = {(part.service, part.protocol) for part in after.announced}
+        known = frozenset(before.declined)
         for part in after.announced:
             if was.get((part.service, part.protocol)) != part.addresses:
                 ips = [str(address) for address in part.addresses]
@@ -135,7 +139,7 @@ class SpeakerReport:
             key = (decline.service, decline.protocol)
             if key in was and key not in present:
                 tell, event = log.info, "serviceWithdrawn"
-            elif decline not in before.declined:
+            elif decline not in known:
                 tell, event = log.debug, "not announced"
             else:
                 continue

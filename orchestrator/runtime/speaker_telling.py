@@ -29,6 +29,8 @@ log = structlog.get_logger()
 COUNTS_INTERVAL_S = 5.0
 """How often counts alone are told: they change with every Service, and all nodes and the controller hear of it."""
 
+NOTHING = GroupPlan()
+
 
 class Telling:
     """Joins plans and tenures to what the report and this node's SpeakerState say."""
@@ -60,8 +62,8 @@ class Telling:
         """Tell what the outcomes and the responder's word changed."""
         changes = self._changes(outcomes)
         living = self._planner.view.alive or frozenset()
-        for before, after in changes:
-            await self._report.group_changed(before, after, store, living)
+        before, after = (_joined(plans) for plans in zip(*changes, strict=True)) if changes else (NOTHING, NOTHING)
+        await self._report.plans_changed(before, after, store, living)
         for conflict in self._layer2.tenures.tell():
             if conflict.action == "defended":
                 await self._report.conflict(conflict, self._services_of(parse_address(conflict.address)))
@@ -129,3 +131,12 @@ class Telling:
 
 def _without_counts(state: SpeakerState) -> SpeakerStateSpec:
     return msgspec.structs.replace(state.spec, announced_addresses=0, announced_prefixes=0)
+
+
+def _joined(plans: Iterable[GroupPlan]) -> GroupPlan:
+    """What several groups tell of Services, as one: a Service moves between groups, and has not gone then."""
+    chosen = tuple(plans)
+    return GroupPlan(
+        announced=tuple(part for plan in chosen for part in plan.announced),
+        declined=tuple(part for plan in chosen for part in plan.declined),
+    )

@@ -4,7 +4,7 @@ It follows the plan by what changed in it, and tells of each change of owner and
 a count. What to do about an address is `fsm.tenure`'s to say.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from math import inf
 
@@ -132,25 +132,27 @@ class Tenures:
 
     def follow(
         self,
-        groups: Iterable[tuple[GroupPlan, GroupPlan]],
+        rounds: Iterable[Collection[tuple[GroupPlan, GroupPlan]]],
         planned: Mapping[IpAddress, Layer2Address],
         withheld: frozenset[IpAddress],
         past_of: PastOf,
         now: float,
     ) -> None:
-        """Bring the addresses of changed groups to what is planned now.
+        """Bring the addresses of changed groups to what is planned now; in one round it may move between groups.
 
         `withheld` are those that the plan would give to this node if nobody else had them on the wire.
         """
         previously: dict[IpAddress, NodeName] = {}
         touched = set(self._contested)
-        for before, after in groups:
-            for each in before.elsewhere:
-                previously[each.address] = self._elsewhere.pop(each.address, each.node)
-            for part in (before, after):
-                touched.update(entry.address for entry in part.layer2)
-                touched.update(entry.address for entry in part.elsewhere)
-            self._elsewhere.update((each.address, each.node) for each in after.elsewhere)
+        for groups in rounds:
+            for before, _ in groups:
+                for each in before.elsewhere:
+                    previously.setdefault(each.address, self._elsewhere.pop(each.address, each.node))
+            for pair in groups:
+                for part in pair:
+                    touched.update(entry.address for entry in part.layer2)
+                    touched.update(entry.address for entry in part.elsewhere)
+                self._elsewhere.update((each.address, each.node) for each in pair[1].elsewhere)
         for address in sorted(touched, key=address_key):
             if (entry := planned.get(address)) is not None:
                 self._wanted(entry, lambda each: past_of(each, previously.get(each, "")), now)

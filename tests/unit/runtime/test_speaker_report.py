@@ -65,7 +65,7 @@ def status_file(protocol: str, node: str = "n1") -> str:
 
 
 async def test_announcement_has_status_event_and_metric(told: Told) -> None:
-    await told.report.group_changed(EMPTY, GroupPlan(announced=(BGP, LAYER2)), told.store)
+    await told.report.plans_changed(EMPTY, GroupPlan(announced=(BGP, LAYER2)), told.store)
     await told.eventually({status_file("l2"), status_file("bgp"), EVENT})
     assert 'metallb_speaker_announced{ip="192.0.2.1",node="n1",protocol="bgp",service="shop/web"} 1.0' in told.exposed()
 
@@ -73,9 +73,9 @@ async def test_announcement_has_status_event_and_metric(told: Told) -> None:
 async def test_withdrawal_takes_status_and_metric_away(told: Told) -> None:
     announced = GroupPlan(announced=(BGP,))
     decline = Decline(service=WEB, protocol=Protocol.BGP, reason=DeclineReason.NO_ENDPOINTS)
-    await told.report.group_changed(EMPTY, announced, told.store)
+    await told.report.plans_changed(EMPTY, announced, told.store)
     await told.eventually({status_file("bgp"), EVENT})
-    await told.report.group_changed(announced, GroupPlan(declined=(decline,)), told.store)
+    await told.report.plans_changed(announced, GroupPlan(declined=(decline,)), told.store)
     await told.eventually({EVENT})
     assert "metallb_speaker_announced{" not in told.exposed()
     assert 'ferrule_services_declined{protocol="bgp",reason="noEndpoints"} 1.0' in told.exposed()
@@ -83,17 +83,17 @@ async def test_withdrawal_takes_status_and_metric_away(told: Told) -> None:
 
 async def test_event_is_not_repeated_without_a_change(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
-    await told.report.group_changed(EMPTY, plan, told.store)
-    await told.report.group_changed(plan, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(plan, plan, told.store)
     (event,) = (told.state / "events" / "shop").glob("*.yaml")
     assert "count: 1" in event.read_text()
 
 
 async def test_new_owner_removes_the_status_of_the_old_one(told: Told) -> None:
     old = SpeakerReport("n2", NAMESPACE, ManifestsSink(told.state), Metrics(SPEAKER_METRICS))
-    await old.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    await old.plans_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
     told.store.apply([Upserted(status_of(LAYER2, "n2", NAMESPACE))])
-    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+    await told.report.plans_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
     assert status_file("l2", "n2") not in told.files()
     assert status_file("l2") in told.files()
 
@@ -110,7 +110,7 @@ def other_owner(told: Told) -> Path:
 
 async def test_old_owner_that_lives_is_left_to_remove_its_status_itself(told: Told) -> None:
     theirs = other_owner(told)
-    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
+    await told.report.plans_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
     await told.report.compare(told.store)
     assert theirs.exists()
     assert told.report.unsettled.is_set()
@@ -120,7 +120,7 @@ async def test_old_owner_that_lives_is_left_to_remove_its_status_itself(told: To
 
 
 async def test_owner_that_says_so_again_is_not_denied(told: Told) -> None:
-    await told.report.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
+    await told.report.plans_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store, living={"n1", "n2"})
     for _ in range(2):
         await told.report.compare(told.store)
     theirs = other_owner(told)
@@ -131,9 +131,9 @@ async def test_owner_that_says_so_again_is_not_denied(told: Told) -> None:
 
 async def test_former_owner_removes_nothing_of_the_next(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
-    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
     await told.report.compare(told.store)
-    await told.report.group_changed(plan, EMPTY, told.store)
+    await told.report.plans_changed(plan, EMPTY, told.store)
     theirs = other_owner(told)
     for _ in range(2):
         await told.report.compare(told.store)
@@ -142,24 +142,24 @@ async def test_former_owner_removes_nothing_of_the_next(told: Told) -> None:
 
 async def test_status_that_went_without_notice_is_written_again_while_it_is_true(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
-    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
     (told.state / status_file("l2")).unlink()
     assert told.report.unsettled.is_set()
     await told.report.compare(told.store)
     assert status_file("l2") in told.files()
-    await told.report.group_changed(plan, EMPTY, told.store)
+    await told.report.plans_changed(plan, EMPTY, told.store)
     await told.report.compare(told.store)
     assert status_file("l2") not in told.files()
 
 
 async def test_status_that_somebody_removed_is_written_again_while_it_is_true(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
-    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
     lost = ObjectRef("ServiceL2Status", NAMESPACE, status_name("l2", WEB, "n1"))
     (told.state / status_file("l2")).unlink()
     await told.report.restore([lost])
     assert status_file("l2") in told.files()
-    await told.report.group_changed(plan, EMPTY, told.store)
+    await told.report.plans_changed(plan, EMPTY, told.store)
     await told.report.restore([lost])
     assert status_file("l2") not in told.files()
 
@@ -168,7 +168,7 @@ async def test_leftovers_of_an_earlier_speaker_go_those_of_others_stay(told: Tol
     sink = ManifestsSink(told.state)
     for node in ("n1", "n1-b"):
         other = SpeakerReport(node, NAMESPACE, sink, Metrics(SPEAKER_METRICS))
-        await other.group_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
+        await other.plans_changed(EMPTY, GroupPlan(announced=(LAYER2,)), told.store)
     await told.report.remember([])
     await told.report.forget_leftovers([])
     assert told.files() == {status_file("l2", "n1-b"), EVENT}
@@ -176,7 +176,7 @@ async def test_leftovers_of_an_earlier_speaker_go_those_of_others_stay(told: Tol
 
 async def test_true_status_is_no_leftover(told: Told) -> None:
     plan = GroupPlan(announced=(LAYER2,))
-    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
     await told.report.remember([])
     await told.report.forget_leftovers([plan])
     assert status_file("l2") in told.files()
@@ -192,23 +192,23 @@ def declined(reason: DeclineReason, detail: str = "") -> GroupPlan:
 
 async def test_restarted_speaker_repeats_no_event(told: Told) -> None:
     plan = GroupPlan(announced=(BGP, LAYER2))
-    await told.report.group_changed(EMPTY, plan, told.store)
+    await told.report.plans_changed(EMPTY, plan, told.store)
     await told.eventually({status_file("l2"), status_file("bgp"), EVENT})
     (before,) = events(told, "nodeAssigned")
     again = Told(told.state)
     await again.report.remember([])
-    await again.report.group_changed(EMPTY, plan, again.store)
-    await again.report.group_changed(plan, EMPTY, again.store)
+    await again.report.plans_changed(EMPTY, plan, again.store)
+    await again.report.plans_changed(plan, EMPTY, again.store)
     await again.eventually({EVENT})
     assert events(told, "nodeAssigned") == [before]
-    await again.report.group_changed(EMPTY, plan, again.store)
+    await again.report.plans_changed(EMPTY, plan, again.store)
     await again.eventually({status_file("l2"), status_file("bgp"), EVENT})
     assert events(told, "nodeAssigned") != [before]
 
 
 async def test_missing_interface_is_said_per_address_in_the_words_of_the_contract(told: Told) -> None:
     told.store.apply([Upserted(service("web", "shop", held=["192.0.2.1"]))])
-    await told.report.group_changed(EMPTY, declined(DeclineReason.NO_INTERFACE), told.store)
+    await told.report.plans_changed(EMPTY, declined(DeclineReason.NO_INTERFACE), told.store)
     (event,) = events(told, "announceFailed")
     words = 'the interfaces specified by LB IP "192.0.2.1" doesn\'t exist in assigned node "n1" with protocol "layer2"'
     assert words in " ".join(event.replace("''", "'").split())
@@ -216,8 +216,8 @@ async def test_missing_interface_is_said_per_address_in_the_words_of_the_contrac
 
 async def test_address_left_to_others_is_said_once(told: Told) -> None:
     refused = declined(DeclineReason.ADDRESS_IN_USE, "02:00:00:00:00:01 has it; unplug that")
-    await told.report.group_changed(EMPTY, refused, told.store)
-    await told.report.group_changed(refused, refused, told.store)
+    await told.report.plans_changed(EMPTY, refused, told.store)
+    await told.report.plans_changed(refused, refused, told.store)
     (event,) = events(told, "announceFailed")
     assert "02:00:00:00:00:01 has it; unplug that" in event
     assert "count: 1" in event
@@ -225,7 +225,7 @@ async def test_address_left_to_others_is_said_once(told: Told) -> None:
 
 async def test_address_that_was_left_to_others_before_the_restart_is_not_said_again(told: Told) -> None:
     await told.report.remember([WEB])
-    await told.report.group_changed(EMPTY, declined(DeclineReason.YIELDED), told.store)
+    await told.report.plans_changed(EMPTY, declined(DeclineReason.YIELDED), told.store)
     assert events(told, "announceFailed") == []
 
 

@@ -20,10 +20,12 @@ from tests.support import objects
 FIRST, SECOND = "10.0.0.1", "2001:db8::1"
 POOL = objects.pool("lan", "10.0.0.0/24", "2001:db8::/120", l2_advertisements=(objects.l2("all", "a"),))
 CONFIG = objects.config(nodes=("a",), pools=[POOL])
-SLICE = core.EndpointSlice(
-    metadata=ObjectMeta(name="web-1", namespace="default", labels={core.LABEL_SERVICE_NAME: "web"}),
-    endpoints=(objects.endpoint("a"),),
-)
+SHARING = {"metallb.io/allow-shared-ip": "one"}
+
+
+def slice_of(service: str) -> core.EndpointSlice:
+    metadata = ObjectMeta(name=f"{service}-1", namespace="default", labels={core.LABEL_SERVICE_NAME: service})
+    return core.EndpointSlice(metadata=metadata, endpoints=(objects.endpoint("a"),))
 
 
 class Speaker:
@@ -34,7 +36,8 @@ class Speaker:
         metrics, sink = Metrics(SPEAKER_METRICS), ManifestsSink(state)
         settings = SpeakerSettings(origin=Folders(source=state, state=state), node="a", run=RunFolder(state))
         self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
-        self.store.apply([Upserted(objects.service("web", held=(FIRST, SECOND))), Upserted(SLICE)])
+        web = objects.service("web", held=(FIRST, SECOND), annotations=SHARING)
+        self.store.apply([Upserted(web), Upserted(slice_of("web"))])
         self.layer2 = Layer2(settings, metrics, self.store, lambda _event: None)
         self.planner = Planner(self.layer2.view(0.0), self.store)
         report = SpeakerReport("a", objects.NAMESPACE, sink, metrics)
@@ -57,6 +60,20 @@ async def test_status_waits_until_the_address_is_found_free(tmp_path: Path) -> N
     await speaker.tell()
     assert speaker.told() == ["events", "servicel2statuses"]
     assert speaker.layer2.tenures.held == {objects.ips(FIRST)[0]}
+
+
+async def test_service_that_meets_another_on_its_address_keeps_its_status(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    await speaker.tell(speaker.planner.configuration_changed(CONFIG))
+    for address in (FIRST, SECOND):
+        speaker.layer2.took(Probed(address=address))
+    await speaker.tell()
+    (status,) = (tmp_path / "servicel2statuses").rglob("*.yaml")
+    api = objects.service("api", held=(FIRST,), ports=(81,), annotations=SHARING)
+    changes = speaker.store.apply([Upserted(api), Upserted(slice_of("api"))])
+    await speaker.tell(speaker.planner.services_changed(changes.services))
+    assert status.exists()
+    assert len(list(status.parent.iterdir())) == 2
 
 
 async def test_state_counts_what_is_answered_for_and_is_written_on_change_only(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Followed:
             return self.past
 
         planned = {entry.address: entry for entry in plan.layer2}
-        self.tenures.follow([(before, plan)], planned, frozenset(withheld), past_of, now)
+        self.tenures.follow([[(before, plan)]], planned, frozenset(withheld), past_of, now)
 
     def table(self) -> tuple[Entry, ...]:
         return self.tenures.entries
@@ -92,6 +92,15 @@ def test_moved_address_is_released_until_its_word_or_the_limit(followed: Followe
     followed.to(AT_B, now=21.0)
     followed.tenures.pass_time(23.0)
     assert followed.table() == ()
+
+
+def test_released_address_is_released_further_when_its_group_joins_another(followed: Followed) -> None:
+    followed.past = Past(used=True)
+    followed.to(HERE)
+    followed.to(AT_B)
+    joined = [(NOBODY, AT_B), (AT_B, NOBODY)]
+    followed.tenures.follow([joined], {}, frozenset(), lambda *_: followed.past, 1.0)
+    assert followed.table() == (Entry(TEXT, None, Mode.RELEASE),)
 
 
 def test_released_address_that_comes_back_is_answered(followed: Followed) -> None:
