@@ -137,7 +137,7 @@ def test_pods_are_admitted(installed: Plane) -> None:
         found = {name: names.count(name) for name in sorted(set(names))}
         assert time.monotonic() < deadline, (found, installed.kubectl("get", "events", "-A").stdout)
     (speaker,) = (pod for pod in pods if pod["metadata"]["labels"]["component"] == "speaker")
-    assert speaker["spec"]["priority"] == 2000001000
+    assert (speaker["spec"]["priority"], speaker["spec"]["preemptionPolicy"]) == (1_000_000_000, "Never")
     assert "Warning" not in installed.kubectl("get", "events", "-A").stdout
 
 
