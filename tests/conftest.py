@@ -4,6 +4,7 @@ A command that is run inside a test configures logging for the process, with tha
 """
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from orchestrator.supervise.frr import SCRATCH
 
 settings.register_profile("ferrule", settings.default, deadline=None)
 settings.load_profile("ferrule")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts_that_count() -> None:
+    """A shell ignores SIGINT in what it starts in the background, and every command started here would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
