@@ -50,9 +50,17 @@ class Contest:
     placement: Placement | None = None
     domain: Domain = ()
 
-    def candidates(self, alive: Nodes | None) -> Nodes:
-        """Return who takes part if these live, None if nobody knows: the able ones, or everyone if none of them lives."""
-        return _living(self.able, alive) or _living(self.everyone, alive)
+    def candidates(self, alive: Nodes | None, reserve: Nodes = NOBODY) -> Nodes:
+        """Return who takes part if these live, None if nobody knows: the able ones, or everyone if none of them lives.
+
+        If none of everyone does, those of the reserve take part.
+        """
+        return (
+            _living(self.able, alive)
+            or _living(self.everyone, alive)
+            or _living(self.able, reserve)
+            or _living(self.everyone, reserve)
+        )
 
     def contenders(self, nodes: Nodes) -> Nodes:
         """Return those of `nodes` who may win: where a person wants it, then the most preferred."""

@@ -49,6 +49,7 @@ class Occupied:
 class NodeView:
     """From where a plan is made. `alive` are the nodes whose responder lives, None if nobody knows: then all nodes count.
 
+    `reserve` live, too, and came back not long ago: they own only what nobody of `alive` may own.
     `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too. `links` tells
     of the nodes that have said what they have, this one included. `shares` is the outcome of `spread: even`, by the
     address that an election is about. `occupied` are addresses that this node leaves to another on the wire.
@@ -56,6 +57,7 @@ class NodeView:
 
     node: NodeName
     alive: frozenset[NodeName] | None = None
+    reserve: frozenset[NodeName] = frozenset()
     links: Mapping[NodeName, tuple[NodeLink, ...]] = field(default_factory=dict)
     placements: Mapping[IpAddress, Placement] = field(default_factory=dict)
     shares: Mapping[IpAddress, NodeName] = field(default_factory=dict)

@@ -60,7 +60,7 @@ def plan_layer2(lineup: Lineup, view: NodeView) -> Layer2Plan:
     """Return the addresses that this node answers for."""
     entrants, contest = lineup.entrants, lineup.contest
     declined = list(lineup.declined)
-    owner = contest.winner(contest.candidates(view.alive), view.shares) if contest else None
+    owner = contest.winner(contest.candidates(view.alive, view.reserve), view.shares) if contest else None
     elsewhere: tuple[Elsewhere, ...] = ()
     if owner is not None and owner != view.node:
         elsewhere = _elsewhere(entrants, owner)

@@ -11,7 +11,7 @@ from orchestrator.config.model import NodeName
 from orchestrator.decide.contest import Contest, Domain
 from orchestrator.decide.groups import GroupId
 from orchestrator.decide.matching import Number, address_of, number_of
-from orchestrator.decide.reach import Nodes
+from orchestrator.decide.reach import NOBODY, Nodes
 from orchestrator.decide.spreading import NO_STAKE, Balance, Moves, Stake
 from orchestrator.net.addresses import IpAddress
 
@@ -24,15 +24,15 @@ class _Domain:
         self.contests: dict[Number, Contest] = {}
         self.groups: dict[Number, GroupId] = {}
 
-    def weigh(self, numbers: Collection[Number], alive: Nodes | None) -> Moves:
+    def weigh(self, numbers: Collection[Number], alive: Nodes | None, reserve: Nodes) -> Moves:
         """Share anew what these addresses change."""
-        return self.balance.change({number: self._stake(number, alive) for number in numbers})
+        return self.balance.change({number: self._stake(number, alive, reserve) for number in numbers})
 
-    def _stake(self, number: Number, alive: Nodes | None) -> Stake:
+    def _stake(self, number: Number, alive: Nodes | None, reserve: Nodes) -> Stake:
         contest = self.contests.get(number)
         if contest is None:
             return NO_STAKE
-        return Stake(contest.contenders(contest.everyone), contest.contenders(contest.candidates(alive)))
+        return Stake(contest.contenders(contest.everyone), contest.contenders(contest.candidates(alive, reserve)))
 
 
 class Shares:
@@ -40,6 +40,7 @@ class Shares:
 
     def __init__(self) -> None:
         self._alive: Nodes | None = None
+        self._reserve: Nodes = NOBODY
         self._places: dict[GroupId, tuple[Domain, Number]] = {}
         self._domains: dict[Domain, _Domain] = {}
         self._shares: dict[IpAddress, NodeName] = {}
@@ -60,7 +61,9 @@ class Shares:
         """The groups that take part."""
         return frozenset(self._places)
 
-    def update(self, contests: Mapping[GroupId, Contest | None], alive: Nodes | None) -> frozenset[GroupId]:
+    def update(
+        self, contests: Mapping[GroupId, Contest | None], alive: Nodes | None, reserve: Nodes = NOBODY
+    ) -> frozenset[GroupId]:
         """Take in who lives, and the contests of groups, None if there is none any more.
 
         Returns the groups whose share changed.
@@ -69,14 +72,17 @@ class Shares:
         for group, contest in contests.items():
             for domain, number in self._place(group, contest):
                 changed.setdefault(domain, set()).add(number)
-        if alive != self._alive:
-            self._alive = alive
+        if (alive, reserve) != (self._alive, self._reserve):
+            self._alive, self._reserve = alive, reserve
             for domain, held in self._domains.items():
                 changed.setdefault(domain, set()).update(held.contests)
         return self._weigh(changed)
 
     def _weigh(self, changed: Mapping[Domain, Collection[Number]]) -> frozenset[GroupId]:
-        moves = {domain: self._domains[domain].weigh(numbers, self._alive) for domain, numbers in changed.items()}
+        moves = {
+            domain: self._domains[domain].weigh(numbers, self._alive, self._reserve)
+            for domain, numbers in changed.items()
+        }
         # An address may have gone from one domain to another: first it leaves.
         for move in moves.values():
             _forget(self._shares, move.owners)

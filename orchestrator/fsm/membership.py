@@ -13,7 +13,7 @@ until they are heard, or the cluster calls them dead, or `isolation_s` has passe
 be replaced. So of a cluster that broke in two, the smaller part takes nothing over, and of two halves none does.
 
 Who is alive is decided in `candidates` alone. If nobody were left, because all hold each other, everybody who could
-serve is alive.
+serve is alive. Who could serve and is held is in `reserve`: an address that nobody else may own does not wait.
 """
 
 from collections.abc import Iterable, Mapping
@@ -89,11 +89,12 @@ class Membership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What the election needs to know, and this node's own part in it. `alive` is sorted."""
+    """What the election needs to know, and this node's own part in it. `alive` and `reserve` are sorted."""
 
     states: Mapping[str, NodeState]
     alive: tuple[str, ...]
     role: Role
+    reserve: tuple[str, ...] = ()
 
 
 def started(node: str, peers: Iterable[str], timing: Timing, now: float) -> Membership:
@@ -206,10 +207,17 @@ def candidates(membership: Membership, now: float) -> frozenset[str]:
     can_serve = membership.able and not membership.leaving
     if can_serve and not _is_held(membership, now):
         alive.add(membership.node)
-    if alive:
-        return frozenset(alive)
-    able = {peer for peer, view in views if is_able(view, now)}
-    return frozenset(able | {membership.node} if can_serve else able)
+    return frozenset(alive) or _able(membership, now)
+
+
+def reserve(membership: Membership, now: float) -> frozenset[str]:
+    """Return the nodes that could serve and are held, this one perhaps among them."""
+    return _able(membership, now) - candidates(membership, now)
+
+
+def _able(membership: Membership, now: float) -> frozenset[str]:
+    able = frozenset(peer for peer, view in membership.views.items() if is_able(view, now))
+    return able | {membership.node} if membership.able and not membership.leaving else able
 
 
 def _is_held(membership: Membership, now: float) -> bool:
@@ -220,7 +228,8 @@ def outlook(membership: Membership, now: float) -> Outlook:
     """Return who is alive at `now`; equal outlooks need not be told twice."""
     alive = candidates(membership, now)
     states = {peer: view.state for peer, view in membership.views.items()}
-    return Outlook(states=states, alive=tuple(sorted(alive)), role=_role(membership, alive, now))
+    held = tuple(sorted(reserve(membership, now)))
+    return Outlook(states=states, alive=tuple(sorted(alive)), role=_role(membership, alive, now), reserve=held)
 
 
 def _role(membership: Membership, alive: frozenset[str], now: float) -> Role:

@@ -32,7 +32,8 @@ class MeshOrders:
 class Orders:
     """All that the responder shall do. `entries` are those of the table, by the octets of their address.
 
-    `nodes` are the MACs of the peers. `interfaces` are those that announcements are for; None means any.
+    `nodes` are the MACs of the peers. `interfaces` are those that announcements are for; None means any. `for_reserve`
+    as in the table.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Orders:
     excluded: re.Pattern[str] | None
     interfaces: tuple[str, ...] | None = None
     nodes: Mapping[MacAddress, str] = field(default_factory=dict)
+    for_reserve: bool = False
     mesh: MeshOrders
 
 
@@ -64,6 +66,7 @@ def parse_table(table: Table, node: str, known: Mapping[Entry, bytes]) -> Orders
         excluded=_exclusion(DEFAULT_EXCLUSIONS if table.exclude is None else table.exclude),
         interfaces=table.interfaces,
         nodes={MacAddress.parse(mac): peer.node for peer in table.peers for mac in peer.macs},
+        for_reserve=table.for_reserve,
         mesh=_mesh(table),
     )
 

@@ -65,7 +65,8 @@ class Table(Message, frozen=True, tag="table"):
     `hold_s` is how long a node that was down must be up before it counts as alive. `unready` are nodes that the cluster
     calls dead: a second opinion, beside heartbeats. `isolation_s` is how long a node that lost most of its peers at
     once takes nothing over without that opinion. `interfaces` are those that announcements are for, None means any:
-    a node on which none of these has carrier owns nothing.
+    a node on which none of these has carrier owns nothing. `for_reserve`: the entries are for a node that is held, for
+    nobody else may own their addresses; without it a node that is held serves none.
     """
 
     number: int
@@ -80,6 +81,7 @@ class Table(Message, frozen=True, tag="table"):
     isolation_s: float = 10.0
     unready: tuple[str, ...] = ()
     interfaces: tuple[str, ...] | None = None
+    for_reserve: bool = False
 
 
 class Leave(Message, frozen=True, tag="leave"):
@@ -112,12 +114,14 @@ class Liveness(Message, frozen=True, tag="liveness"):
     """What is known about the peers of the table; sent after connecting, if there is a table, and at each change.
 
     `alive` are the nodes that may own addresses, sorted: up, or unknown for less than 3 s. A node that was down or left
-    counts again after the table's `hold_s`; that holds for this node, too, which then is not among them.
+    counts again after the table's `hold_s`; that holds for this node, too, which then is not among them. Nodes that only
+    wait for that are in `reserve`, sorted.
     """
 
     states: dict[str, NodeState]
     alive: tuple[str, ...]
     role: Role = Role.ACTIVE
+    reserve: tuple[str, ...] = ()
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -120,7 +120,8 @@ class Planner:
         now = self._view
         if before.links != now.links:
             return [group for group, plan in self._sum.groups.items() if _depends_on_view(plan)]
-        affected = set(self._moved(before)) if before.alive != now.alive else set[GroupId]()
+        living = before.alive != now.alive or before.reserve != now.reserve
+        affected = set(self._moved(before)) if living else set[GroupId]()
         for address in _differing(before.placements, now.placements) | _differing(before.occupied, now.occupied):
             if (group := self._groups.group_using(address)) is not None:
                 affected.add(group)
@@ -129,13 +130,14 @@ class Planner:
     def _moved(self, before: NodeView) -> Iterator[GroupId]:
         """The groups that somebody else may win now; a death is told from the plans, without a thought of elections."""
         now = self._view
-        if before.alive is not None and now.alive is not None and now.alive <= before.alive:
+        same_reserve = before.reserve == now.reserve
+        if same_reserve and before.alive is not None and now.alive is not None and now.alive <= before.alive:
             lost = before.alive - now.alive
             yield from (group for group, plan in self._sum.groups.items() if _is_owned_by(plan, lost, now.node))
             return
         for group, plan in self._sum.groups.items():
             if (contest := self._contest(group)) is not None:
-                winner = contest.winner(contest.candidates(now.alive), now.shares)
+                winner = contest.winner(contest.candidates(now.alive, now.reserve), now.shares)
                 if winner is None or winner != _known_owner(plan, now.node):
                     yield group
 
@@ -167,7 +169,8 @@ class Planner:
     def _shared(self, groups: frozenset[GroupId]) -> frozenset[GroupId]:
         if not self._spreads and not self._shares.groups:
             return groups
-        return groups | self._shares.update({group: self._contest(group) for group in groups}, self._view.alive)
+        contests = {group: self._contest(group) for group in groups}
+        return groups | self._shares.update(contests, self._view.alive, self._view.reserve)
 
     def _compute(self, group: GroupId) -> GroupPlan | None:
         groundwork = self._groundwork(group)

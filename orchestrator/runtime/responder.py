@@ -189,10 +189,16 @@ class Responder:
             self._confirm(self._orders)
 
     def _role(self) -> Role | None:
-        """What this node may do; None before the first orders."""
-        if self._mesh.outlook is None:
+        """What this node may do; None before the first orders.
+
+        Who stands by serves what nobody else may own, if the orders were given in that knowledge.
+        """
+        if self._mesh.outlook is None or self._orders is None:
             return None
-        return Role.LEAVING if self._leaving else self._mesh.outlook.role
+        if self._leaving:
+            return Role.LEAVING
+        role = self._mesh.outlook.role
+        return Role.ACTIVE if role is Role.STANDBY and self._orders.for_reserve else role
 
     def _check_carrier(self) -> None:
         """A node that can reach nobody on the announcing interfaces leaves its addresses to the others."""
@@ -212,7 +218,8 @@ class Responder:
 
     def _report_liveness(self) -> None:
         if (outlook := self._mesh.outlook) is not None:
-            self._send(Liveness(states=dict(outlook.states), alive=outlook.alive, role=outlook.role))
+            states = dict(outlook.states)
+            self._send(Liveness(states=states, alive=outlook.alive, role=outlook.role, reserve=outlook.reserve))
 
     def _report_links(self) -> None:
         if self._links is not None:

@@ -39,7 +39,7 @@ from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.exclusion_list import Exclusions
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_counts import FrameCounts
-from orchestrator.runtime.speaker_surroundings import Surroundings, candidates, look_around
+from orchestrator.runtime.speaker_surroundings import Surroundings, candidates, look_around, reserve
 from orchestrator.runtime.speaker_tenures import Tenures
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import ConflictAction, SpeakerSettings
@@ -70,6 +70,7 @@ class Layer2:
         self._around = Surroundings()
         self._liveness: Liveness | None = None
         self._alive: frozenset[NodeName] = frozenset()
+        self._reserve: frozenset[NodeName] = frozenset()
         self._claims: list[Claimed] = []
         self._start_ends = time.monotonic() + START_S
         self._exclude: tuple[str, ...] | None = None
@@ -141,9 +142,11 @@ class Layer2:
         self._alive = candidates(
             self._settings.node, self._around, self._store.speakers, self._liveness, starting=now < self._start_ends
         )
+        self._reserve = reserve(self._settings.node, self._store.speakers, self._liveness) - self._alive
         return NodeView(
             node=self._settings.node,
             alive=self._alive,
+            reserve=self._reserve,
             links=self._around.links,
             placements=self._around.placements,
             occupied=self.tenures.occupied,
@@ -198,6 +201,7 @@ class Layer2:
             interval_ms=round(1000 * interval_for(len(self._around.peers) + 1)),
             unready=self._around.unready,
             interfaces=self._around.announcing,
+            for_reserve=self._settings.node in self._reserve,
         )
         if table == self._table and table.number > 0:
             return

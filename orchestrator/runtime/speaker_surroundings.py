@@ -79,6 +79,14 @@ def candidates(
     return frozenset(willing & (unheard | {*liveness.alive}))
 
 
+def reserve(
+    node: NodeName, speakers: Mapping[NodeName, SpeakerState], liveness: Liveness | None
+) -> frozenset[NodeName]:
+    """Return the nodes that may own only what no candidate may own: they came back, and are held for a while."""
+    willing = {name for name, state in speakers.items() if not state.spec.draining} | {node}
+    return frozenset() if liveness is None else frozenset(willing.intersection(liveness.reserve))
+
+
 def _peers(
     own: tuple[SpeakerInterface, ...],
     announcing: tuple[str, ...] | None,

@@ -112,6 +112,22 @@ async def _beats_until_it_counts_again(nodes: Fleet) -> int:
     return nodes["a"].heartbeats["sent"] - before
 
 
+async def test_held_node_serves_only_what_was_ordered_in_that_knowledge(
+    nodes: Fleet, lan: dict[str, Namespace]
+) -> None:
+    await killed(nodes["c"])
+    await nodes.see(a="ab", b="ab")
+    nodes["c"].node.restart()
+    nodes.order("c", addresses=[OURS], hold_s=FOR_EVER_S)
+    await nodes.until(lambda: nodes["c"].role is Role.STANDBY)
+    await nodes.until(lambda: all(each.liveness and each.liveness.reserve == ("c",) for each in nodes.nodes.values()))
+    assert not answers(lan["client"], OURS)
+    nodes.order("c", addresses=[OURS], hold_s=FOR_EVER_S, for_reserve=True)
+    await eventually(lambda: _answerers(lan["client"]) == {namespaces.mac_address(lan["c"], "eth0")})
+    nodes.order("c", addresses=[OURS], hold_s=FOR_EVER_S)
+    await eventually(lambda: not answers(lan["client"], OURS))
+
+
 async def test_process_that_slept_answers_nobody_before_it_heard_its_peers(
     nodes: Fleet, lan: dict[str, Namespace]
 ) -> None:

@@ -65,9 +65,13 @@ class Watched:
     def catch_up(self) -> None:
         while not self.node.events.empty():
             match self.node.events.get_nowait():
-                case Liveness() as liveness:
-                    self.changes += liveness != self.liveness
-                    self.liveness = liveness
+                case Liveness(states, alive, role) as liveness:
+                    before, self.liveness = self.liveness, liveness
+                    self.changes += before is None or (before.states, before.alive, before.role) != (
+                        states,
+                        alive,
+                        role,
+                    )
                 case Counters(heartbeats=heartbeats, drops=drops, failovers_s=failovers_s):
                     self.failovers_s += tuple(failovers_s)
                     self.heartbeats.update(heartbeats)

@@ -71,6 +71,17 @@ def test_only_the_living_win() -> None:
     assert winner(candidate("10.0.0.1"), alive=frozenset()) is None
 
 
+def test_reserve_wins_only_what_none_of_the_living_may_have() -> None:
+    reserve = frozenset({"node-b"})
+    held = contest(candidate("10.0.0.1"))
+    assert held is not None
+    assert held.candidates(frozenset({"node-c"}), reserve) == {"node-c"}
+    local = contest(candidate("10.0.0.1", on=("node-b",), external_traffic_policy="Local"))
+    assert local is not None
+    assert local.candidates(frozenset({"node-c"}), reserve) == reserve
+    assert local.candidates(frozenset({"node-b", "node-c"})) == {"node-b"}
+
+
 @pytest.mark.parametrize(
     ("placement", "expected"),
     [

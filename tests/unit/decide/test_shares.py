@@ -25,6 +25,16 @@ def test_first_contests_give_every_group_a_share() -> None:
     assert set(Counter(shares.shares.values()).values()) == {1}
 
 
+def test_reserve_has_a_share_of_what_none_of_the_living_may_have() -> None:
+    shares = Shares()
+    shares.update(many(1, 2), frozenset())
+    assert not shares.shares
+    assert shares.update({}, frozenset(), frozenset({"n2"})) == {key("s1"), key("s2")}
+    assert set(shares.shares.values()) == {"n2"}
+    shares.update({}, frozenset({"n1"}), frozenset({"n2"}))
+    assert set(shares.shares.values()) == {"n1"}
+
+
 def test_unchanged_contest_concerns_nobody() -> None:
     shares = Shares()
     shares.update(many(1, 2, 3), None)

@@ -87,9 +87,24 @@ def test_node_stands_by_when_a_peer_lost_it() -> None:
     membership = after(fresh("b"), "b", NOW, HeartbeatFlag.LOST | HeartbeatFlag.HELD)
     assert outlook(membership, NOW).role is Role.STANDBY
     assert outlook(membership, NOW).alive == ("b",)
+    assert outlook(membership, NOW).reserve == ("a",)
     assert told(membership, "b", NOW) == HeartbeatFlag.STANDBY
     membership = after(membership, "b", NOW + 0.1)
     assert outlook(membership, NOW + 0.1).alive == ("a", "b")
+    assert outlook(membership, NOW + 0.1).reserve == ()
+
+
+@pytest.mark.parametrize(
+    ("flags", "reserve"),
+    [
+        (HeartbeatFlag.STANDBY, ("b",)),
+        (HeartbeatFlag.STANDBY | HeartbeatFlag.UNABLE, ()),
+        (HeartbeatFlag.LEAVING, ()),
+        (HeartbeatFlag.NONE, ()),
+    ],
+)
+def test_held_peer_that_could_serve_is_in_the_reserve(flags: HeartbeatFlag, reserve: tuple[str, ...]) -> None:
+    assert outlook(after(fresh("b"), "b", NOW, flags), NOW).reserve == reserve
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,7 @@ def test_node_without_carrier_stands_by_and_says_so() -> None:
     membership = replace(after(fresh("b"), "b", NOW), able=False)
     assert outlook(membership, NOW).role is Role.STANDBY
     assert outlook(membership, NOW).alive == ("b",)
+    assert outlook(membership, NOW).reserve == ()
     assert own_flags(membership, NOW) == HeartbeatFlag.UNABLE | HeartbeatFlag.STANDBY
 
 

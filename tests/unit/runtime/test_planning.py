@@ -101,6 +101,20 @@ def test_death_of_a_node_moves_its_layer2_addresses_only() -> None:
     assert not outcome.change.prefixes
 
 
+def test_node_of_the_reserve_has_what_nobody_else_may_have() -> None:
+    node = Node()
+    web = objects.service("web", held=("198.51.100.1",), external_traffic_policy="Local")
+    node.planner.configuration_changed(settled())
+    node.planner.services_changed(node.tell(Upserted(web)))
+    node.planner.view_changed(replace(node.planner.view, alive=frozenset({"n2"})))
+    assert not node.planner.plan.layer2
+    node.planner.view_changed(replace(node.planner.view, reserve=frozenset({"n1"})))
+    assert set(node.planner.plan.layer2) == set(objects.ips("198.51.100.1"))
+    assert node.planner.diverging(node.planner.group_plans) == 0
+    node.planner.services_changed(node.tell(Upserted(slice_of("web", "n1", "n2"))))
+    assert not node.planner.plan.layer2
+
+
 def test_service_of_another_type_has_no_plan() -> None:
     node = Node()
     node.planner.configuration_changed(settled())

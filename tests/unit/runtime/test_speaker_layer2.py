@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.apply.layer2 import ResponderEvent
 from orchestrator.fsm.liveness import NodeState
+from orchestrator.fsm.membership import Role
 from orchestrator.fsm.responder_api import Claimed, Entry, Liveness, Mode, Probed, Silent
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources import core
@@ -107,6 +108,16 @@ def test_restarted_speaker_waits_for_nobody() -> None:
     speaker = Speaker(state(A), status(A))
     speaker.layer2.resume(state(A))
     assert speaker.cycle(Liveness(states={}, alive=(A,)), now=1.0) == (Entry(TEXT),)
+
+
+def test_held_node_has_orders_for_what_nobody_else_may_own() -> None:
+    held = Liveness(states={B: NodeState.UP, C: NodeState.UP}, alive=(B, C), role=Role.STANDBY, reserve=(A,))
+    assert Speaker(*ALL, status(A)).cycle(held) == ()
+    speaker = Speaker(*ALL, status(A), objects.service("web", held=(TEXT,), external_traffic_policy="Local"))
+    assert speaker.cycle(held) == (Entry(TEXT),)
+    assert speaker.layer2.table.for_reserve
+    assert speaker.cycle(TOGETHER) == (Entry(TEXT),)
+    assert not speaker.layer2.table.for_reserve
 
 
 def test_first_use_is_probed_first() -> None:
