@@ -215,7 +215,8 @@ class Planner:
         return found
 
     def _objects(self, group: GroupId) -> tuple[list[Service], Mapping[ObjectKey, tuple[EndpointSlice, ...]]]:
-        members = self._groups.members(group)
+        """Of the members that are there: one may have gone that the planner is told of in a moment."""
+        members = [key for key in self._groups.members(group) if key in self._store.services]
         return [self._store.services[key] for key in members], {key: self._store.endpoints(key) for key in members}
 
 

@@ -12,10 +12,10 @@ from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.net.addresses import Prefix, covering_prefix, parse_address
 from orchestrator.net.link import MacAddress
 from orchestrator.resources import core
-from orchestrator.resources.meta import ObjectKey, ObjectMeta
+from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.runtime.planning import Planner
 from orchestrator.runtime.store import ObjectStore
-from orchestrator.sources.interface import SourceEvent, Upserted
+from orchestrator.sources.interface import Removed, SourceEvent, Upserted
 from tests.support import objects
 
 NODES = frozenset({"n1", "n2"})
@@ -203,6 +203,18 @@ def test_what_is_remembered_makes_no_difference(spread: Spread) -> None:
             )
         )
         assert node.planner.diverging(node.planner.group_plans) == 0
+
+
+def test_view_that_changes_together_with_the_end_of_a_service_is_planned_without_it() -> None:
+    node = Node()
+    pool = objects.pool("edge", "198.51.100.0/24", bgp_advertisements=(objects.bgp("all", "n1"),))
+    config = objects.config(nodes=("n1", "n2"), pools=[pool], peers=[objects.peer("tor", "n1")])
+    node.planner.configuration_changed(config)
+    gone = node.tell(Removed(ObjectRef("Service", *WEB)))
+    node.planner.view_changed(replace(node.planner.view, links={"n1": ()}))
+    node.planner.services_changed(gone)
+    assert set(node.planner.plan.routes) == {prefix("198.51.100.2")}
+    assert set(node.planner.group_plans) == {API}
 
 
 def test_unchanged_view_changes_nothing() -> None:
