@@ -67,6 +67,7 @@ def test_everything_is_as_computed_anew_after_three_minutes_of_chaos(
         assert not verdict.lost_addresses(history)
     after = observed.memory_mib(cluster)
     report(cluster, turmoil, before, after)
+    assert not observed.bugs(cluster)
     grown = {name: size for name, size in after.items() if size > GROWTH * before.get(name, size) + ALLOWANCE_MIB}
     assert not grown
 

@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from orchestrator.settings import RunFolder
 from tests.e2e.chaos.fresh import Statement, Texts
 from tests.e2e.cluster.cluster import SYSTEM_NAMESPACE, Cluster
 
+EXCEPTION = re.compile(r"^[\s|+-]*[\w.]+(Error|Exception|Group|Warning)\b")
 DAEMONS = ("bgpd", "bfdd", "zebra")
 
 
@@ -109,23 +111,28 @@ def restarts(cluster: Cluster) -> dict[str, int]:
 
 
 def error_lines(cluster: Cluster) -> dict[str, int]:
-    """Log lines of level error of all our containers, also of pods that are gone, without their variable parts."""
-    found: Counter[str] = Counter()
+    """Log lines of level error of all our containers, also of pods that are gone, and how often each came."""
+    errors = ((container, _error(line)) for container, line in _lines(cluster))
+    return dict(sorted(Counter(f"{container}: {event}" for container, event in errors if event is not None).items()))
+
+
+def bugs(cluster: Cluster) -> list[str]:
+    """The last lines of tracebacks: what is logged is JSON, and nobody catches a bug."""
+    return [f"{container}: {line}" for container, line in _lines(cluster) if EXCEPTION.match(line)]
+
+
+def _lines(cluster: Cluster) -> Iterator[tuple[str, str]]:
     for node in cluster.nodes.values():
         for path in sorted((node.folder / "logs").glob(f"{SYSTEM_NAMESPACE}_*.log")):
             container = path.stem.rpartition("_")[2]
-            for line in path.read_text(errors="replace").splitlines():
-                if (event := _error(line)) is not None:
-                    found[f"{container}: {event}"] += 1
-    return dict(sorted(found.items()))
+            yield from ((container, line) for line in path.read_text(errors="replace").splitlines())
 
 
 def _error(line: str) -> str | None:
-    """What an error says; a line that is no JSON is one, if it is of an exception."""
     try:
         fields = json.loads(line)
     except ValueError:
-        return line[:200] if "Error" in line or line.startswith("Traceback") else None
+        return None
     if not isinstance(fields, dict) or fields.get("level") not in {"error", "critical"}:
         return None
     shown = {key: fields[key] for key in ("daemon", "object", "service", "reason") if key in fields}
