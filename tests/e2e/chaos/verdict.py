@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.render.canonical import parse
 from orchestrator.render.difference import difference
 from orchestrator.supervise.frr import GUARD
 from tests.e2e.chaos import observed
@@ -134,10 +135,10 @@ def _daemons(cluster: Cluster, fresh: Fresh, node: str, pod: Mapping[str, Any]) 
     """The files are what a fresh computation renders; the daemons run what the files say, and nothing else."""
     texts = observed.texts(cluster, pod)
     for daemon, lines in fresh.document(node, texts).items():
-        written = observed.parse(texts.get(daemon, ""))
+        written = parse(texts.get(daemon, ""))
         if lines != written:
             yield f"{node} {daemon}: rendered anew it differs by {_sample(lines ^ written)}"
-        running = observed.running(cluster, pod, daemon) - observed.parse(GUARD)
+        running = observed.running(cluster, pod, daemon) - parse(GUARD)
         change = difference(running, written, written)
         if change.commands or change.foreign or change.held:
             yield f"{node} {daemon}: it runs {_sample(running - written)} more, {_sample(written - running)} less"
