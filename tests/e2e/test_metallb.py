@@ -321,7 +321,7 @@ def went_on(cluster: Cluster) -> list[str]:
 def observing_condition(cluster: Cluster) -> str:
     path = f"/apis/metallb.io/v1beta1/namespaces/{SYSTEM_NAMESPACE}/configurationstates/controller"
     status, obj = cluster.plane.request("GET", path)
-    conditions = obj["status"].get("conditions", []) if status == 200 else []
+    conditions = obj.get("status", {}).get("conditions", []) if status == 200 else []
     return next((str(one["message"]) for one in conditions if one["type"] == "ferrule.io/Observing"), "")
 
 
