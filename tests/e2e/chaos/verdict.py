@@ -37,18 +37,28 @@ def lost_addresses(history: History) -> list[str]:
     """Services whose address went or changed although they could have kept it.
 
     What is wanted at that moment is compared with what was wanted when the address was given: a Service that shares may
-    lose it by any change of its own, another one only by a change of pool, families or type.
+    lose it by any change of its own, another one only by a change of pool, families or type. A change of one that it
+    shares with excuses it, too: a controller that starts after that change finds two that contradict each other, and
+    knows only which is the older.
     """
     given: dict[str, Version] = {}
+    latest: dict[str, Version] = {}
     found = []
     for version in history.versions():
         before = given.setdefault(version.uid, version)
         had, has = _addresses(before.obj), _addresses(version.obj)
         if had != has:
+            others = [(given[uid], now) for uid, now in latest.items() if uid != version.uid and {*had} & _held(now)]
+            excused = any(_wanted(then.obj) != _wanted(now.obj) for then, now in others)
             given[version.uid] = version
-            if had and _must_keep(before.obj, version.obj):
+            if had and _must_keep(before.obj, version.obj) and not excused:
                 found.append(f"{version.name}: {had} became {has} at {version.obj['metadata']['resourceVersion']}")
+        latest[version.uid] = version
     return found
+
+
+def _held(version: Version) -> set[str]:
+    return set() if version.event == "DELETED" else {*_addresses(version.obj)}
 
 
 def _must_keep(before: Any, after: Any) -> bool:
