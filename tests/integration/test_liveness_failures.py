@@ -94,11 +94,11 @@ async def test_one_of_two_networks_is_enough_to_live(nodes: Fleet, lan: dict[str
     await nodes.stay_calm("a", heartbeats=20)
 
 
-async def test_node_that_comes_and_goes_waits_twice_as_long_each_time(nodes: Fleet) -> None:
-    nodes.order(hold_s=1.0)
-    waits = [await _beats_until_it_counts_again(nodes) for _ in range(3)]
+async def test_node_that_comes_and_goes_waits_twice_as_long_the_next_time(nodes: Fleet) -> None:
+    """Only who is lost within a hold after its return waits longer: the hold is long, so that a machine may stall."""
+    nodes.order(hold_s=3.0)
+    waits = [await _beats_until_it_counts_again(nodes) for _ in range(2)]
     assert waits[1] > 1.3 * waits[0]
-    assert waits[2] > 1.3 * waits[1]
 
 
 async def _beats_until_it_counts_again(nodes: Fleet) -> int:
