@@ -11,7 +11,7 @@ The map. Data flows one way:
     net/                                     values of the network
         addresses.py bgp.py link.py
     resources/                               one frozen struct per kind; raw objects -> structs and problems -> objects
-        core.py metallb.py extensions.py kinds.py meta.py secret_text.py
+        core.py metallb.py extensions.py kinds.py meta.py secret_text.py classes.py
         parse.py fields.py rules.py encode.py selectors.py durations.py snapshot.py
         schema.py schema_fields.py schema_rules.py schema_texts.py
     config/                                  Config: references joined, defaults filled, every Problem collected

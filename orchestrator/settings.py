@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from orchestrator.resources.classes import CLASSLESS, ServedClasses
+
 FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
 
 
@@ -120,7 +122,7 @@ class ProcessSettings:
 
     origin: Folders | Cluster
     namespace: str = DEFAULT_NAMESPACE
-    load_balancer_class: str = ""
+    classes: ServedClasses = CLASSLESS
     log_level: str = "info"
     metrics_port: int = METRICS_PORT
     health_port: int = HEALTH_PORT

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from orchestrator.cli import origin
 from orchestrator.errors import InvalidConfig
+from orchestrator.resources.classes import ServedClasses
 from orchestrator.resources.durations import parse_seconds
 from orchestrator.settings import HEALTH_PORT, METRICS_PORT, Cluster, Folders, default_namespace, environment
 
@@ -22,12 +23,7 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="namespace of our own objects, METALLB_NAMESPACE (default: the pod's, else metallb-system)",
     )
-    parser.add_argument(
-        "--lb-class",
-        default="",
-        metavar="CLASS",
-        help="handle only Services of this loadBalancerClass (default: those without one)",
-    )
+    add_class_arguments(parser)
     add_log_level(parser)
     parser.add_argument(
         "--port",
@@ -45,12 +41,31 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_class_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which Services are ours, by their loadBalancerClass."""
+    parser.add_argument(
+        "--lb-class",
+        default="",
+        metavar="CLASS,...",
+        help="handle only Services of these loadBalancerClasses (default: those without one)",
+    )
+    parser.add_argument(
+        "--lb-classless", action="store_true", help="with --lb-class: handle Services without a class, too"
+    )
+
+
+def classes_of(arguments: argparse.Namespace) -> ServedClasses:
+    """Return what `add_class_arguments` asked for."""
+    names = frozenset(name for part in arguments.lb_class.split(",") if (name := part.strip()))
+    return ServedClasses(names=names, classless=arguments.lb_classless or not names)
+
+
 class ProcessFields(TypedDict):
     """The fields of settings.ProcessSettings."""
 
     origin: Folders | Cluster
     namespace: str
-    load_balancer_class: str
+    classes: ServedClasses
     log_level: str
     metrics_port: int
     health_port: int
@@ -61,7 +76,7 @@ def process_fields(arguments: argparse.Namespace) -> ProcessFields:
     return ProcessFields(
         origin=origin.origin_of(arguments),
         namespace=arguments.namespace or default_namespace(),
-        load_balancer_class=arguments.lb_class,
+        classes=classes_of(arguments),
         log_level=arguments.log_level,
         metrics_port=arguments.port,
         health_port=arguments.health_probe_port,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.cli.arguments import add_class_arguments, classes_of
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan, Route, layer2_in_order
 from orchestrator.net.addresses import prefix_key
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
     )
-    parser.add_argument("--lb-class", default="", metavar="CLASS", help="Services of this loadBalancerClass")
+    add_class_arguments(parser)
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--show-passwords", action="store_true", help="print them as they would run")
     parser.add_argument(
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the node's configuration; 1 if there is no such node."""
     manifests = read_manifests(arguments.files, arguments.namespace)
     states = read_manifests([str(arguments.state)], arguments.namespace) if arguments.state else None
-    computed = compute(manifests, states, arguments.namespace, arguments.lb_class)
+    computed = compute(manifests, states, arguments.namespace, classes_of(arguments))
     _print_problems(computed.problems)
     facts = computed.config.nodes.get(arguments.node)
     if facts is None:
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     view = NodeView(
         node=arguments.node,
         alive=frozenset(arguments.alive) if arguments.alive else None,
-        load_balancer_class=arguments.lb_class,
+        classes=classes_of(arguments),
         ignore_exclude_label=arguments.ignore_exclude_lb,
     )
     outcome = outcome_on(computed, facts, view)

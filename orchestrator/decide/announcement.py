@@ -111,7 +111,7 @@ def _pool_of(addresses: Sequence[IpAddress], config: Config) -> Pool | None:
 
 def _gate(config: Config, service: Service, slices: Sequence[EndpointSlice], view: NodeView) -> Candidate | Refusal:
     """What a Service needs before any protocol is asked (contract 4.1)."""
-    if not has_our_class(service, view.load_balancer_class):
+    if not has_our_class(service, view.classes):
         return DeclineReason.CLASS_NOT_OURS, f'loadBalancerClass is "{service.spec.load_balancer_class or ""}"'
     if service.spec.type != "LoadBalancer":
         return DeclineReason.NOT_LOAD_BALANCER, f"spec.type is {service.spec.type}"

@@ -30,6 +30,7 @@ from orchestrator.decide.eligibility import has_our_class
 from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
+from orchestrator.resources.classes import CLASSLESS, ServedClasses
 from orchestrator.resources.core import LoadBalancerIngress, Service
 from orchestrator.resources.meta import ObjectKey
 
@@ -71,7 +72,7 @@ class ServiceEvent:
 class Rules:
     """`pools_known`: the ledger was given the pools of a complete first list."""
 
-    load_balancer_class: str = ""
+    classes: ServedClasses = CLASSLESS
     pools_known: bool = True
 
 
@@ -99,7 +100,7 @@ class Convergence:
 
 def converge(service: Service, ledger: Ledger, rules: Rules) -> Convergence:
     """Return what the Service's status should be, and hold or release its addresses in the ledger."""
-    if not has_our_class(service, rules.load_balancer_class):
+    if not has_our_class(service, rules.classes):
         return Convergence(outcome=Outcome.NOT_OURS, freed=ledger.release(service.metadata.key) is not None)
     if not rules.pools_known:
         return Convergence(outcome=Outcome.WAITING)
@@ -310,7 +311,7 @@ def adopt(service: Service, ledger: Ledger, rules: Rules) -> bool:
 
     Addresses that are in no pool are adopted too, as orphans: the pool may have gone while nobody watched.
     """
-    if service.spec.type != "LoadBalancer" or not has_our_class(service, rules.load_balancer_class):
+    if service.spec.type != "LoadBalancer" or not has_our_class(service, rules.classes):
         return False
     try:
         addresses = addresses_in_status(service)

@@ -10,6 +10,7 @@ from ipaddress import IPv4Network, IPv6Network
 from orchestrator.config.model import L2Advertisement, NodeFacts, NodeName
 from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import MacAddress
+from orchestrator.resources.classes import CLASSLESS, ServedClasses
 from orchestrator.resources.core import Endpoint, EndpointSlice, Service
 
 Network = IPv4Network | IPv6Network
@@ -62,13 +63,13 @@ class NodeView:
     placements: Mapping[IpAddress, Placement] = field(default_factory=dict)
     shares: Mapping[IpAddress, NodeName] = field(default_factory=dict)
     occupied: Mapping[IpAddress, Occupied] = field(default_factory=dict)
-    load_balancer_class: str = ""
+    classes: ServedClasses = CLASSLESS
     ignore_exclude_label: bool = False
 
 
-def has_our_class(service: Service, load_balancer_class: str) -> bool:
-    """Whether the Service's loadBalancerClass is the one that we serve; empty serves Services without one."""
-    return (service.spec.load_balancer_class or "") == load_balancer_class
+def has_our_class(service: Service, classes: ServedClasses) -> bool:
+    """Whether the Service's loadBalancerClass is one that we serve."""
+    return classes.include(service.spec.load_balancer_class)
 
 
 def can_serve(endpoint: Endpoint) -> bool:

@@ -53,7 +53,7 @@ class Term:
 
     def __init__(self, settings: ControllerSettings, store: ObjectStore, outlets: Outlets) -> None:
         self._settings = settings
-        self._rules = Rules(load_balancer_class=settings.load_balancer_class)
+        self._rules = Rules(classes=settings.classes)
         self._store = store
         self._sink = outlets.sink
         self._metrics = outlets.metrics

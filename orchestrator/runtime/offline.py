@@ -23,6 +23,7 @@ from orchestrator.render.environment import build_environment
 from orchestrator.render.frr import FrrInput, FrrRenderer
 from orchestrator.render.router_id import choose_router_id
 from orchestrator.render.views import Leg
+from orchestrator.resources.classes import ServedClasses
 from orchestrator.resources.core import LoadBalancerStatus, Service, ServiceStatus
 from orchestrator.resources.extensions import SpeakerState
 from orchestrator.resources.kinds import KubeObject, ref_of
@@ -64,12 +65,12 @@ class NodeOutcome:
     document: FrrDocument
 
 
-def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, load_balancer_class: str) -> Computed:
+def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, classes: ServedClasses) -> Computed:
     """Resolve the manifests and allocate; `states` are objects of a state folder, whose statuses count."""
     store = ObjectStore(namespace, CONFIG_MAP_NAME)
     store.apply(list(_events(manifests, states)))
     resolved = resolve(store.snapshot(), from_config_map(store.last_good))
-    allocated = _allocate(store.services, resolved.config, Rules(load_balancer_class=load_balancer_class))
+    allocated = _allocate(store.services, resolved.config, Rules(classes=classes))
     store.services.update(allocated.services)
     return Computed(
         store=store,

@@ -148,7 +148,7 @@ class Planner:
         return self._groups.update(key, _addresses(service))
 
     def _is_ours(self, service: Service) -> bool:
-        return service.spec.type == "LoadBalancer" and has_our_class(service, self._view.load_balancer_class)
+        return service.spec.type == "LoadBalancer" and has_our_class(service, self._view.classes)
 
     def _replan(self, groups: Iterable[GroupId]) -> Outcome:
         """Plan groups again, and others whose share is another now."""

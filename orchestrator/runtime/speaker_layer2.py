@@ -150,7 +150,7 @@ class Layer2:
             links=self._around.links,
             placements=self._around.placements,
             occupied=self.tenures.occupied,
-            load_balancer_class=self._settings.load_balancer_class,
+            classes=self._settings.classes,
             ignore_exclude_label=self._settings.ignore_exclude_label,
         )
 

@@ -10,6 +10,7 @@ from orchestrator.decide.eligibility import NodeView
 from orchestrator.render.canonical import Line, parse
 from orchestrator.render.document import Daemon, FrrDocument
 from orchestrator.render.ownership import foreign_lines
+from orchestrator.resources.classes import CLASSLESS
 from orchestrator.runtime.offline import compute, outcome_on
 from orchestrator.sources.manifests.reader import read_manifests
 from tests.support.frr import Daemons, daemons
@@ -24,7 +25,7 @@ def node_of(case: Path) -> str:
 
 def rendered(case: Path) -> FrrDocument:
     namespace, node = "metallb-system", node_of(case)
-    computed = compute(read_manifests([str(case / "resources.yaml")], namespace), None, namespace, "")
+    computed = compute(read_manifests([str(case / "resources.yaml")], namespace), None, namespace, CLASSLESS)
     return outcome_on(computed, computed.config.nodes[node], NodeView(node=node)).document
 
 

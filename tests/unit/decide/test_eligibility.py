@@ -11,6 +11,7 @@ from orchestrator.decide.eligibility import (
     serving,
 )
 from orchestrator.resources import core
+from orchestrator.resources.classes import CLASSLESS, ServedClasses
 from tests.support.objects import endpoint, l2, metadata, service
 
 
@@ -45,12 +46,10 @@ def test_serving_joins_slices() -> None:
     assert not serving([]).anywhere
 
 
-@pytest.mark.parametrize(
-    ("on_service", "ours", "expected"),
-    [(None, "", True), (None, "x", False), ("x", "", False), ("x", "y", False), ("x", "x", True)],
-)
-def test_only_our_class_is_handled(on_service: str | None, ours: str, expected: bool) -> None:
-    assert has_our_class(service(load_balancer_class=on_service), ours) is expected
+def test_only_our_classes_are_handled() -> None:
+    assert has_our_class(service(), CLASSLESS)
+    assert not has_our_class(service(load_balancer_class="x"), CLASSLESS)
+    assert has_our_class(service(load_balancer_class="x"), ServedClasses(names=frozenset("x")))
 
 
 def test_local_is_the_external_traffic_policy() -> None:
