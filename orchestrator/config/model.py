@@ -11,9 +11,10 @@ from enum import Enum
 
 from orchestrator.net.addresses import AddressRange, IpAddress, IpFamily, family_of
 from orchestrator.net.bgp import Asn, Community, RouterId
-from orchestrator.resources.meta import ObjectRef, Problem
+from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
 from orchestrator.resources.metallb import LabelSelector
 from orchestrator.resources.secret_text import SecretText
+from orchestrator.resources.selectors import admits
 
 NodeName = str
 
@@ -87,7 +88,8 @@ class Pool:
     """`ranges` are in the order of the spec and do not overlap with any other pool's.
 
     `former_ranges` are those of its last good spec if that is another one: nobody gets an address of these any more, and
-    Services that hold one are announced until the controller takes it from them.
+    Services that hold one are announced until the controller takes it from them. A `draining` pool gives addresses to
+    nobody; who has one keeps it.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Pool:
     ranges: tuple[AddressRange, ...]
     former_ranges: tuple[AddressRange, ...] = ()
     auto_assign: bool = True
+    draining: bool = False
     avoid_buggy_ips: bool = False
     service_allocation: ServiceAllocation | None = None
     l2_advertisements: tuple[L2Advertisement, ...] = ()
@@ -106,6 +109,50 @@ class Pool:
     def has_or_had(self, address: IpAddress) -> bool:
         """Whether Services with this address are announced as the pool's, if no pool has it now."""
         return any(address in part for part in (*self.ranges, *self.former_ranges))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Addresses kept for Services that may not exist yet; `ranges` overlap with no other reservation's.
+
+    With `service` they are for that one, else for those in `namespaces` (None: any) that `service_selectors` admit.
+    """
+
+    name: str
+    origin: ObjectRef
+    ranges: tuple[AddressRange, ...]
+    service: ObjectKey | None = None
+    namespaces: frozenset[str] | None = None
+    service_selectors: tuple[LabelSelector, ...] = ()
+
+    def admits(self, service: ObjectKey, labels: Mapping[str, str]) -> bool:
+        """Whether the addresses are for this Service."""
+        if self.service is not None:
+            return service == self.service
+        in_namespace = self.namespaces is None or service.namespace in self.namespaces
+        return in_namespace and admits(self.service_selectors, labels)
+
+
+class QuotaScope(Enum):
+    """What an AddressQuota counts: each namespace by itself, or all of them together."""
+
+    NAMESPACE = "Namespace"
+    TOTAL = "Total"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressQuota:
+    """How many distinct addresses of `pools` (None: any) Services of `namespaces` (None: any) may hold.
+
+    `limits` has the families that are limited; an address that several Services share counts once in each scope.
+    """
+
+    name: str
+    origin: ObjectRef
+    limits: Mapping[IpFamily, int]
+    namespaces: frozenset[str] | None = None
+    pools: frozenset[str] | None = None
+    scope: QuotaScope = QuotaScope.NAMESPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +243,8 @@ class Config:
     peers: Mapping[str, Peer] = field(default_factory=dict)
     bfd_profiles: Mapping[str, BfdProfile] = field(default_factory=dict)
     nodes: Mapping[NodeName, NodeFacts] = field(default_factory=dict)
+    reservations: Mapping[str, Reservation] = field(default_factory=dict)
+    quotas: Mapping[str, AddressQuota] = field(default_factory=dict)
     held_peers: frozenset[str] = frozenset()
     locked_peers: Mapping[str, Peer] = field(default_factory=dict)
 

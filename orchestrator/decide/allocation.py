@@ -35,6 +35,9 @@ class RefusalReason(Enum):
     SHARING_KEY_DIFFERS = "SharingKeyDiffers"
     PORT_IN_USE = "PortInUse"
     NO_AVAILABLE_ADDRESSES = "NoAvailableAddresses"
+    POOL_DRAINING = "PoolDraining"
+    RESERVED = "Reserved"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     NO_POOLS = "NoPools"
     POOL_REMOVED = "PoolRemoved"
 
