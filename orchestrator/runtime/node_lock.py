@@ -1,19 +1,27 @@
-"""One speaker per node: an abstract unix socket in the node's network namespace is the lock.
+"""One speaker per node and installation: an abstract unix socket in the node's network namespace is the lock.
 
 The kernel frees it with the process, so nothing can be left behind. Whoever comes second connects to it and waits for
-the end of that connection, which is the end of the holder: no polling.
+the end of that connection, which is the end of the holder: no polling. Two installations, each in its own namespace with
+its own classes, have a speaker each on a node.
 """
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from hashlib import sha256
+
+LONGEST_NAME = 107
+"""Octets of an abstract name, beside the leading NUL."""
 
 
 @asynccontextmanager
-async def hold(node: str, waiting: Callable[[], None]) -> AsyncIterator[None]:
-    """Hold the lock of `node` inside the block; calls `waiting` each time it has to wait for another holder."""
-    lock = await _acquire(f"\0ferrule-speaker/{node}", waiting)
+async def hold(namespace: str, node: str, waiting: Callable[[], None]) -> AsyncIterator[None]:
+    """Hold the lock of the installation in `namespace` on `node` inside the block.
+
+    Calls `waiting` each time it has to wait for another holder.
+    """
+    lock = await _acquire(f"\0{_name(namespace, node)}", waiting)
     connections: set[asyncio.StreamWriter] = set()
 
     async def keep(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,6 +34,12 @@ async def hold(node: str, waiting: Callable[[], None]) -> AsyncIterator[None]:
         server.close()
         for writer in connections:
             writer.close()
+
+
+def _name(namespace: str, node: str) -> str:
+    """Names of nodes may be longer than a socket's; a hash keeps these apart."""
+    name = f"ferrule-speaker/{namespace}/{node}"
+    return name if len(name) <= LONGEST_NAME else f"ferrule-speaker/{sha256(name.encode()).hexdigest()}"
 
 
 async def _acquire(name: str, waiting: Callable[[], None]) -> socket.socket:

@@ -1,6 +1,6 @@
 """The process around a node's speaker: its pages, the lock of the node, where objects come from.
 
-One speaker per node: a second one waits for the end of the first, not ready, and says for whom.
+One speaker per node and installation: a second one waits for the end of the first, not ready, and says for whom.
 """
 
 import structlog
@@ -56,7 +56,7 @@ async def run(settings: SpeakerSettings) -> int:
         readiness.unmet("node lock", reason)
         log.warning("waiting", node=settings.node, reason=reason)
 
-    async with node_lock.hold(settings.node, waiting):
+    async with node_lock.hold(settings.namespace, settings.node, waiting):
         for port, address in unserved.items():
             await _serve_patiently(address, port, metrics, readiness)
         readiness.met("node lock")

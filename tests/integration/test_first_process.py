@@ -13,6 +13,7 @@ import pytest
 
 from orchestrator.lab import probes
 from orchestrator.runtime import node_lock
+from orchestrator.settings import DEFAULT_NAMESPACE
 
 FIRST = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
 LIMIT_S = 60.0
@@ -49,9 +50,10 @@ async def test_one_that_waits_ends_on_term(tmp_path: Path, command: str) -> None
         "--port=0",
         "--health-probe-port=0",
     ]
+    folders += ["--namespace", DEFAULT_NAMESPACE]
     own = ["--node", node, "--run", str(tmp_path / "run")] if command == "speaker" else []
     waits = "waiting" if command == "speaker" else "controller started"
-    async with node_lock.hold(node, lambda: None):
+    async with node_lock.hold(DEFAULT_NAMESPACE, node, lambda: None):
         with first_process(log, command, *folders, *own) as (outer, pid):
             probes.until(lambda: waits in log.read_text(), waits, limit_s=LIMIT_S)
             os.kill(pid, signal.SIGTERM)

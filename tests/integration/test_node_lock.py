@@ -1,10 +1,13 @@
-"""One speaker per node holds the lock; the second one gets it when the first one is gone."""
+"""One speaker per node and installation holds the lock; the second one gets it when the first one is gone."""
 
 import asyncio
 import os
 
+import pytest
+
 from orchestrator.runtime import node_lock
 
+OURS, OTHERS = "metallb-system", "ferrule-internal"
 NODE = f"node-{os.getpid()}"
 
 
@@ -13,7 +16,7 @@ async def test_second_holder_waits_for_the_first() -> None:
     first_holds, second_waits = asyncio.Event(), asyncio.Event()
 
     async def first() -> None:
-        async with node_lock.hold(NODE, lambda: order.append("first waits")):
+        async with node_lock.hold(OURS, NODE, lambda: order.append("first waits")):
             order.append("first")
             first_holds.set()
             await second_waits.wait()
@@ -26,7 +29,7 @@ async def test_second_holder_waits_for_the_first() -> None:
             order.append("second waits")
             second_waits.set()
 
-        async with node_lock.hold(NODE, waiting):
+        async with node_lock.hold(OURS, NODE, waiting):
             order.append("second")
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
@@ -36,6 +39,28 @@ async def test_second_holder_waits_for_the_first() -> None:
     assert "second waits" in order
 
 
-async def test_locks_of_two_nodes_are_independent() -> None:
-    async with asyncio.timeout(10), node_lock.hold(NODE, lambda: None), node_lock.hold(f"{NODE}-b", lambda: None):
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((OURS, NODE), (OURS, f"{NODE}-b")),
+        ((OURS, NODE), (OTHERS, NODE)),
+        ((OURS, f"{NODE}-{'x' * 200}"), (OTHERS, f"{NODE}-{'x' * 200}")),
+    ],
+    ids=["two nodes", "two installations", "long names"],
+)
+async def test_locks_are_independent(one: tuple[str, str], other: tuple[str, str]) -> None:
+    async with asyncio.timeout(10), node_lock.hold(*one, lambda: None), node_lock.hold(*other, lambda: None):
         pass
+
+
+async def test_long_name_is_a_lock_too() -> None:
+    name = "x" * 253
+    waits = asyncio.Event()
+
+    async def second() -> None:
+        async with node_lock.hold(OURS, name, waits.set):
+            pass
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group, node_lock.hold(OURS, name, lambda: None):
+        group.create_task(second())
+        await waits.wait()
