@@ -127,7 +127,7 @@ def _read_bgp(
     _check_list(spec.peers, "spec.peers", "peers", findings)
     _warn_unknown(spec.peers, around.peer_names, "spec.peers", "BGPPeer", findings)
     known = {**(subject.memory.aliases if subject.memory else {}), **around.aliases}
-    communities = parse_communities(spec.communities, known, subject.ref.name, findings)
+    communities = parse_communities(spec.communities, known, findings)
     if not findings.usable:
         return None
     advertisement = BgpAdvertisement(

@@ -54,9 +54,7 @@ def _defined_again(loser: ObjectRef, name: str, winner: ObjectRef) -> Problem:
     return Problem(ref=loser, field="spec.communities", message=message)
 
 
-def parse_communities(
-    texts: Sequence[str], aliases: Aliases, advertisement: str, findings: Findings
-) -> tuple[Community, ...]:
+def parse_communities(texts: Sequence[str], aliases: Aliases, findings: Findings) -> tuple[Community, ...]:
     """Return the communities that aliases or texts name, sorted and unique."""
     if len(texts) > MAX_COMMUNITIES:
         findings.error(
@@ -68,15 +66,14 @@ def parse_communities(
         try:
             found.add(parse_community(aliases.get(text, text)))
         except InvalidConfig as error:
-            _report(error, index, text, aliases, advertisement, findings)
+            _report(error, index, text, aliases, findings)
     return tuple(sorted(found, key=community_key))
 
 
-def _report(
-    error: InvalidConfig, index: int, text: str, aliases: Aliases, advertisement: str, findings: Findings
-) -> None:
+def _report(error: InvalidConfig, index: int, text: str, aliases: Aliases, findings: Findings) -> None:
     """A text of the wrong shape may be an alias that appears later; a bad number stays bad."""
-    may_appear = str(error).startswith("invalid community format")
-    remedy = f"define it in a Community object ({nearest(text, aliases)})" if may_appear else "write it as A:B"
-    message = f'{error}\ninvalid community "{text}" in BGP advertisement "{advertisement}"; {remedy}'
-    findings.error(f"spec.communities[{index}]", message, transient=may_appear)
+    field, said = f"spec.communities[{index}]", f'{error}\ninvalid community "{text}" in BGP advertisement'
+    if str(error).startswith("invalid community format"):
+        findings.missing(field, said, f"define it in a Community object ({nearest(text, aliases)})")
+    else:
+        findings.error(field, f"{said}; write it as A:B")

@@ -20,6 +20,12 @@ class Findings:
         """The object cannot be used as it is; `transient`: another object may mend that."""
         self._problems.append(Problem(ref=self.ref, field=field, message=message, transient=transient))
 
+    def missing(self, field: str, summary: str, remedy: str) -> None:
+        """Another object is missing or unfit, and may mend that; `summary` is MetalLB's text (contract 3.11)."""
+        self._problems.append(
+            Problem(ref=self.ref, field=field, message=f"{summary}; {remedy}", transient=True, summary=summary)
+        )
+
     def warn(self, field: str, message: str) -> None:
         """The object is used; this field has no effect or surprises."""
         self._problems.append(Problem(ref=self.ref, field=field, message=message, severity=Severity.WARNING))

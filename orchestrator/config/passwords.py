@@ -71,11 +71,7 @@ def _from_secret(
         remedy = f'give it a key "{reference.key}" with a base64 value'
     else:
         return _checked(password, SECRET_FIELD, findings)
-    findings.error(
-        SECRET_FIELD,
-        f"parsing peer {peer} {fault}\nfailed to parse peer {peer} password secret; {remedy}",
-        transient=True,
-    )
+    findings.missing(SECRET_FIELD, f"parsing peer {peer} {fault}\nfailed to parse peer {peer} password secret", remedy)
     return Locked()
 
 

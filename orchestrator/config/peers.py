@@ -157,9 +157,8 @@ def _router_id(subject: Subject[BGPPeerSpec], findings: Findings) -> RouterId | 
 def _check_profile(subject: Subject[BGPPeerSpec], around: Surroundings, findings: Findings) -> None:
     name = subject.spec.bfd_profile
     if name and name not in around.bfd_profiles:
-        findings.error(
+        findings.missing(
             "spec.bfdProfile",
-            f"peer {subject.ref.name} referencing non existing bfd profile {name}; create BFDProfile {name} "
-            f"({nearest(name, around.bfd_profiles)})",
-            transient=True,
+            f"peer {subject.ref.name} referencing non existing bfd profile {name}",
+            f"create BFDProfile {name} ({nearest(name, around.bfd_profiles)})",
         )

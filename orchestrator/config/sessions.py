@@ -16,6 +16,7 @@ from orchestrator.config.peers import Draft
 from orchestrator.net.bgp import Asn, RouterId
 from orchestrator.resources.meta import ObjectRef, Problem
 
+NEIGHBOR_FIELDS = ("spec.peerAddress", "spec.interface")
 IMAGINED = "*"
 """Starts the names of the nodes that stand in while none is known: one for each list of selectors that peers have."""
 
@@ -71,7 +72,7 @@ class _Seats:
             message = (
                 f"peer {identifier} already exists, FRR mode doesn't support duplicate BGPPeers selecting the same node"
             )
-            return _Conflict(node, winner, "spec.peerAddress" if peer.address else "spec.interface", message)
+            return _Conflict(node, winner, NEIGHBOR_FIELDS[0 if peer.address else 1], message)
         my_asn, winner = self._asns.get((node, peer.vrf), (peer.my_asn, ""))
         if my_asn != peer.my_asn:
             message = (
@@ -140,4 +141,5 @@ def _problems(claim: Claim[Draft], conflicts: Sequence[_Conflict]) -> Iterator[P
     for (winner, field, message), nodes in met.items():
         place = "" if nodes[0].startswith(IMAGINED) else f" (on {', '.join(nodes)})"
         remedy = f"BGPPeer {winner} goes first{place}; change {field} or nodeSelectors of one of them"
-        yield Problem(ref=claim.ref, field=field, message=f"{message}; {remedy}")
+        summary = message if field in NEIGHBOR_FIELDS else ""
+        yield Problem(ref=claim.ref, field=field, message=f"{message}; {remedy}", summary=summary)

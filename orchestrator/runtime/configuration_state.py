@@ -1,6 +1,7 @@
 """ConfigurationState: what a component thinks of the configuration (contract 3.11), written on change only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -10,6 +11,8 @@ from orchestrator.resources.metallb import ConfigurationState, ConfigurationStat
 CONTROLLER = "controller"
 OBSERVING = "ferrule.io/Observing"
 """The condition of a component that only looks on, because a MetalLB runs on the cluster."""
+MOST_CHARACTERS = 32768
+"""How long the message of a condition may be (metav1.Condition); the API server refuses the whole object otherwise."""
 
 
 def configuration_state(
@@ -27,7 +30,7 @@ def configuration_state(
     only looks on.
     """
     errors = [problem for problem in problems if problem.severity is Severity.ERROR]
-    summary = "\n".join(f"configuration error: {problem}" for problem in errors)
+    summary = _summary(errors)
     status, reason = ("False", "ConfigurationError") if errors else ("True", "Reconciled")
     valid = Condition(
         type="poolReconcilerValid" if node is None else "configReconcilerValid",
@@ -46,6 +49,18 @@ def configuration_state(
             result="Invalid" if errors else "Valid", error_summary=summary, conditions=_timed(conditions, previous, now)
         ),
     )
+
+
+def _summary(errors: Iterable[Problem]) -> str:
+    """One text per error, MetalLB's where it has one; those that do not fit are counted."""
+    texts = list(dict.fromkeys(f"configuration error: {error.summary or error}" for error in errors))
+    whole = "\n".join(texts)
+    if len(whole) <= MOST_CHARACTERS:
+        return whole
+    room = MOST_CHARACTERS - len("\n(and 1000000 more; ferrule lint shows all)")
+    ends = accumulate(len(text) + 1 for text in texts)
+    shown = sum(end <= room for end in ends)
+    return "\n".join((*texts[:shown], f"(and {len(texts) - shown} more; ferrule lint shows all)"))
 
 
 def _timed(conditions: Sequence[Condition], previous: ConfigurationState | None, now: str) -> tuple[Condition, ...]:

@@ -44,7 +44,7 @@ def test_object_with_a_bad_alias_is_left_out(entries: tuple[tuple[str, str], ...
 
 def test_communities_are_sorted_and_aliases_replaced() -> None:
     findings = Findings(REF)
-    found = parse_communities(["65000:2", "red", "large:1:2:3"], {"red": "65000:1"}, "ad", findings)
+    found = parse_communities(["65000:2", "red", "large:1:2:3"], {"red": "65000:1"}, findings)
     assert [str(community) for community in found] == ["1:2:3", "65000:1", "65000:2"]
     assert findings.usable
 
@@ -55,19 +55,19 @@ def test_communities_are_sorted_and_aliases_replaced() -> None:
         (
             "my-valid-alias",
             True,
-            'invalid community format: my-valid-alias\ninvalid community "my-valid-alias" in BGP advertisement "ad"',
+            'invalid community format: my-valid-alias\ninvalid community "my-valid-alias" in BGP advertisement;',
         ),
         ("65000:65536", False, "invalid community value: "),
     ],
 )
 def test_unknown_alias_may_come_and_a_bad_number_stays_bad(text: str, transient: bool, message: str) -> None:
     findings = Findings(REF)
-    parse_communities([text], {}, "ad", findings)
+    parse_communities([text], {}, findings)
     assert findings.problems[0].transient is transient
     assert findings.problems[0].message.startswith(message)
 
 
 def test_more_than_63_communities_are_refused() -> None:
     findings = Findings(REF)
-    parse_communities([f"65000:{number}" for number in range(64)], {}, "ad", findings)
+    parse_communities([f"65000:{number}" for number in range(64)], {}, findings)
     assert findings.problems[0].message.startswith("max supported communities is 63, got 64")

@@ -1,7 +1,8 @@
 """ConfigurationState says what is wrong, and since when."""
 
 from orchestrator.resources.meta import ObjectRef, Problem, Severity
-from orchestrator.runtime.configuration_state import configuration_state
+from orchestrator.resources.metallb import ConfigurationState
+from orchestrator.runtime.configuration_state import MOST_CHARACTERS, configuration_state
 
 PEER = ObjectRef("BGPPeer", "metallb-system", "tor")
 MISSING = Problem(ref=PEER, field="spec.bfdProfile", message="peer tor referencing non existing bfd profile fast")
@@ -39,3 +40,23 @@ def test_component_that_looks_on_says_why_beside_its_judgment() -> None:
         ("poolReconcilerValid", "True", "T2"),
         ("ferrule.io/Observing", "True", "T1"),
     ]
+
+
+def state_of(*problems: Problem) -> ConfigurationState:
+    return configuration_state(node="n1", namespace="m", problems=problems, previous=None, now="T1")
+
+
+def test_metallbs_own_text_stands_alone_where_scripts_compare_it() -> None:
+    known = Problem(ref=PEER, field="spec.bfdProfile", message="theirs; remedy", summary="theirs")
+    assert state_of(known).status.error_summary == "configuration error: theirs"
+    assert state_of(known).status.conditions[0].message == "configuration error: theirs"
+    both = "configuration error: theirs\nconfiguration error: BGPPeer metallb-system/tor spec.bfdProfile: peer tor"
+    assert state_of(known, MISSING).status.error_summary.startswith(both)
+
+
+def test_more_errors_than_a_condition_may_hold_are_counted() -> None:
+    many = [Problem(ref=PEER, field="spec", message=f"{number} " + 1000 * "x") for number in range(100)]
+    text = state_of(*many).status.error_summary
+    assert MOST_CHARACTERS - 2000 < len(text) <= MOST_CHARACTERS
+    shown = text.count("configuration error: ")
+    assert text.endswith(f"x\n(and {100 - shown} more; ferrule lint shows all)")
