@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.origins import Interest, Origin
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import Cluster, ProcessSettings
@@ -28,7 +27,7 @@ async def open_cluster(
 ) -> AsyncIterator[Origin]:
     """Connect, and write behind until the block ends. Raises StartupError if there is no configuration to connect with."""
     api = Api(await Access.open(cluster.kubeconfig, cluster.context), witness)
-    wanted = Wanted(kinds=interest.kinds, namespace=settings.namespace, config_map=CONFIG_MAP_NAME)
+    wanted = Wanted(kinds=interest.kinds, namespace=settings.namespace, config_maps=interest.config_maps)
     writer = Writer(
         component=interest.component, node=interest.node, namespace=settings.namespace, pod=cluster.pod_name
     )

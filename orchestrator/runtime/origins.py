@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import Cluster, Folders, ProcessSettings
 from orchestrator.sources.interface import Sink, Source
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Interest:
     """What a process reads and who it is.
 
-    `kinds` are watched whole in a cluster, Secrets and ConfigMaps only by name. In the state folder, kinds of `unread`
+    `kinds` are watched whole in a cluster, Secrets and ConfigMaps only by name (`config_maps`). In the state folder, kinds of `unread`
     tell it nothing and those of `late` may come after the first list. `node` is the speaker's, empty for the controller.
     """
 
@@ -29,6 +30,7 @@ class Interest:
     kinds: frozenset[str]
     unread: Sequence[str]
     late: Sequence[str] = ()
+    config_maps: tuple[str, ...] = (CONFIG_MAP_NAME,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class _Nobody:
 async def _reader(kubeconfig: Path) -> dict[str, float]:
     store, nobody = ObjectStore(NAMESPACE, ""), _Nobody()
     api = Api(await Access.open(kubeconfig, ""), nobody)
-    source = KubeSource(api, Wanted(kinds=KINDS, namespace=NAMESPACE, config_map=""), nobody)
+    source = KubeSource(api, Wanted(kinds=KINDS, namespace=NAMESPACE), nobody)
     started, cpu = time.monotonic(), time.process_time()
     async with aclosing(source.watch()) as batches:
         async for events in batches:

@@ -408,7 +408,7 @@ def test_reader_that_has_had_enough_leaves_nothing_running(cluster: Cluster, adm
     async def story() -> None:
         witness = Recorder()
         api = Api(await Access.open(admin, ""), witness)
-        wanted = Wanted(kinds=KINDS, namespace=cluster.namespace, config_map="")
+        wanted = Wanted(kinds=KINDS, namespace=cluster.namespace)
         async with aclosing(KubeSource(api, wanted, witness).watch()) as batches:
             async for events in batches:
                 if Synced() in events:

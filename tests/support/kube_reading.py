@@ -117,7 +117,7 @@ async def reading(kubeconfig: Path, namespace: str, kinds: frozenset[str] = KIND
     """Read until the block ends."""
     seen = Reading(namespace, ObjectStore(namespace, LAST_GOOD))
     api = Api(await Access.open(kubeconfig, ""), seen.witness)
-    source = KubeSource(api, Wanted(kinds=kinds, namespace=namespace, config_map=LAST_GOOD), seen.witness)
+    source = KubeSource(api, Wanted(kinds=kinds, namespace=namespace, config_maps=(LAST_GOOD,)), seen.witness)
 
     async def pump() -> None:
         async for events in source.watch():

@@ -116,9 +116,7 @@ async def writing(
     api = Api(await Access.open(kubeconfig or plane.kubeconfig(), ""), witness)
     reading = Api(await Access.open(plane.kubeconfig(), ""), Testimony())
     store = ObjectStore(writer.namespace, "ferrule-last-good")
-    source = KubeSource(
-        reading, Wanted(kinds=frozenset({"Service"}), namespace=writer.namespace, config_map=""), Testimony()
-    )
+    source = KubeSource(reading, Wanted(kinds=frozenset({"Service"}), namespace=writer.namespace), Testimony())
     sink = KubeSink(api, writer, witness, services=store.services, may_write=gate)
     try:
         async with asyncio.TaskGroup() as tasks:

@@ -7,7 +7,7 @@
 | Nodes, Namespaces                      | whole cluster  | all                                                        |
 | kinds of metallb.io and ferrule.io     | our namespace  | all                                                        |
 | Secrets                                | our namespace  | by name (`secret_names`), as RBAC may grant them one by one |
-| ConfigMap with the last good specs     | our namespace  | by name                                                    |
+| ConfigMaps that we wrote ourselves     | our namespace  | by name                                                    |
 | pods of a MetalLB                      | whole cluster  | by its labels, unless they are ours                        |
 
 All lists run side by side, but for EndpointSlices: they follow the Services, which decide what to keep of them.
@@ -49,11 +49,11 @@ RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to read: `kinds` whole; in `namespace` the ConfigMap of that name (none if empty) and some Secrets."""
+    """What to read: `kinds` whole; in `namespace` the ConfigMaps of these names and some Secrets."""
 
     kinds: frozenset[str]
     namespace: str
-    config_map: str
+    config_maps: tuple[str, ...] = ()
 
 
 class KubeSource:
@@ -99,9 +99,8 @@ class _Watches:
         for kind in whole:
             self._outlet.expect(kind.plural)
         self._follow_secrets()
-        if self._wanted.config_map:
-            watch = self._watch_named(BY_NAME["ConfigMap"], self._wanted.config_map)
-            self._tasks.create_task(watch.run())
+        for name in self._wanted.config_maps:
+            self._tasks.create_task(self._watch_named(BY_NAME["ConfigMap"], name).run())
         self._begin_pods()
         for kind in whole:
             if kind.kind == "EndpointSlice" and "Service" in self._wanted.kinds:
