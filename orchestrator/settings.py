@@ -132,6 +132,9 @@ class ProcessSettings:
 class ControllerSettings(ProcessSettings):
     """`removed_pool_hold_s`: how long addresses of a pool that is gone stay with their Services.
 
+    `cool_down_s`: how long others get a released address only if no other is free; `sticky_s`: how long it is kept for the
+    Service that had it, should that be made again. Both may be 0.
+
     `heartbeat_secret`: the Secret that is made with the key of the nodes' heartbeats, if there is none of that name.
 
     The Lease of the leader in a cluster: it holds for `lease_duration_s` after each renewal, is renewed every
@@ -139,6 +142,8 @@ class ControllerSettings(ProcessSettings):
     """
 
     removed_pool_hold_s: float = 300.0
+    cool_down_s: float = 60.0
+    sticky_s: float = 0.0
     heartbeat_secret: str = HEARTBEAT_SECRET
     lease_duration_s: float = 15.0
     lease_renew_s: float = 10.0

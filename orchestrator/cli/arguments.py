@@ -92,20 +92,30 @@ def port(text: str) -> int:
 
 def seconds(text: str) -> float:
     """Return a positive number of seconds; `15` and Go's `15s`, `1m30s` are understood."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = _duration(text)
+    value = _duration(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f'"{text}" is not a positive number of seconds')
     return value
 
 
+def seconds_or_none(text: str) -> float:
+    """Return a number of seconds, written as for `seconds`, that may be 0."""
+    value = _duration(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of seconds')
+    return value
+
+
 def _duration(text: str) -> float:
+    """Return -1 for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
     try:
         return float(parse_seconds(text))
     except (InvalidConfig, OverflowError):
-        return 0.0
+        return -1.0
 
 
 def name(text: str) -> str:

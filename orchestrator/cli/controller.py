@@ -4,7 +4,7 @@ import argparse
 import asyncio
 
 from orchestrator.cli import without_effect
-from orchestrator.cli.arguments import add_process_arguments, process_fields, seconds
+from orchestrator.cli.arguments import add_process_arguments, process_fields, seconds, seconds_or_none
 from orchestrator.errors import StartupError
 from orchestrator.settings import HEARTBEAT_SECRET, ControllerSettings, environment
 
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="how long addresses of a removed pool stay with their Services (default: %(default)g)",
     )
+    _add_released_arguments(parser)
     parser.add_argument(
         "--ml-secret-name",
         default=environment("METALLB_ML_SECRET_NAME") or HEARTBEAT_SECRET,
@@ -27,6 +28,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_election_arguments(parser)
     without_effect.add_arguments(parser, without_effect.CONTROLLER)
+
+
+def _add_released_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cool-down",
+        type=seconds_or_none,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a released address goes to another Service only if no other is free (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--sticky-addresses",
+        type=seconds_or_none,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long a deleted Service's address is kept for it, should it be made again (default: %(default)g)",
+    )
 
 
 def _add_election_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = ControllerSettings(
         **process_fields(arguments),
         removed_pool_hold_s=arguments.removed_pool_hold,
+        cool_down_s=arguments.cool_down,
+        sticky_s=arguments.sticky_addresses,
         heartbeat_secret=arguments.ml_secret_name or HEARTBEAT_SECRET,
         lease_duration_s=arguments.leader_elect_lease_duration,
         lease_renew_s=arguments.leader_elect_renew_deadline,

@@ -134,3 +134,25 @@ def test_lease_that_cannot_be_kept_is_refused(words: tuple[str, ...], capsys: py
 
 def test_durations_of_our_own_flags_are_gos_too() -> None:
     assert parse("controller", "-removed-pool-hold=5s").removed_pool_hold == 5.0
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ((), (60.0, 0.0)),
+        (("--cool-down=0s", "--sticky-addresses=10m"), (0.0, 600.0)),
+        (("-cool-down=1.5",), (1.5, 0.0)),
+    ],
+)
+def test_released_addresses_rest_and_are_kept_for_a_while_that_may_be_none(
+    words: tuple[str, ...], wanted: tuple[float, float]
+) -> None:
+    found = parse("controller", *words)
+    assert (found.cool_down, found.sticky_addresses) == wanted
+
+
+@pytest.mark.parametrize("text", ["-1", "soon", "inf", "nan", ""])
+def test_what_is_no_while_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse("controller", f"--cool-down={text}")
+    assert "is no number of seconds" in capsys.readouterr().err
