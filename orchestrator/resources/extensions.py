@@ -1,8 +1,13 @@
 """Kinds of our own group, ferrule.io/v1alpha1."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from orchestrator.resources.meta import KubeStruct, ObjectMeta
+import msgspec
+
+from orchestrator.resources.meta import Condition, KubeStruct, ObjectMeta
+from orchestrator.resources.metallb import Int64, LabelSelector
+
+Limit = Annotated[Int64, msgspec.Meta(ge=0)]
 
 
 class SpeakerInterface(KubeStruct, frozen=True, omit_defaults=False):
@@ -64,3 +69,82 @@ class Failover(KubeStruct, frozen=True):
 
     metadata: ObjectMeta
     spec: FailoverSpec
+
+
+class ServiceReference(KubeStruct, frozen=True):
+    """A Service, whether or not it exists."""
+
+    namespace: str
+    name: str
+
+
+class AddressReservationSpec(KubeStruct, frozen=True):
+    """Who may have `addresses`: `service` alone, or the Services that all of the other fields let through."""
+
+    addresses: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    service: ServiceReference | None = None
+    namespaces: tuple[str, ...] = ()
+    namespace_selectors: tuple[LabelSelector, ...] = ()
+    service_selectors: tuple[LabelSelector, ...] = ()
+
+
+class AddressHolder(KubeStruct, frozen=True, omit_defaults=False):
+    """`service` is namespace/name."""
+
+    address: str
+    service: str
+
+
+class AddressReservationStatus(KubeStruct, frozen=True, omit_defaults=False):
+    """`holders` are at most `HOLDERS_LIMIT`, by address. Conditions that are not set are left as they are."""
+
+    holders: tuple[AddressHolder, ...] = ()
+    conditions: tuple[Condition, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class AddressReservation(KubeStruct, frozen=True):
+    """Addresses that only some Services get, which need not exist yet."""
+
+    metadata: ObjectMeta
+    spec: AddressReservationSpec
+    status: AddressReservationStatus | None = None
+
+
+class AddressQuotaSpec(KubeStruct, frozen=True):
+    """At least one of `ipv4` and `ipv6` is set. No namespaces and selectors: every namespace; no pools: every pool."""
+
+    namespaces: tuple[str, ...] = ()
+    namespace_selectors: tuple[LabelSelector, ...] = ()
+    pools: tuple[str, ...] = ()
+    ipv4: Limit | None = None
+    ipv6: Limit | None = None
+    scope: Literal["Namespace", "Total"] = "Namespace"
+
+
+class NamespaceUse(KubeStruct, frozen=True, omit_defaults=False):
+    """How many distinct addresses the Services of one namespace hold."""
+
+    namespace: str
+    ipv4: Int64 = 0
+    ipv6: Int64 = 0
+
+
+class AddressQuotaStatus(KubeStruct, frozen=True, omit_defaults=False):
+    """`namespaces` are the fullest `NAMESPACES_LIMIT`. Conditions that are not set are left as they are."""
+
+    used_ipv4: Int64 = msgspec.field(default=0, name="usedIPv4")
+    used_ipv6: Int64 = msgspec.field(default=0, name="usedIPv6")
+    namespaces: tuple[NamespaceUse, ...] = ()
+    conditions: tuple[Condition, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class AddressQuota(KubeStruct, frozen=True):
+    """How many addresses Services may hold."""
+
+    metadata: ObjectMeta
+    spec: AddressQuotaSpec
+    status: AddressQuotaStatus | None = None
+
+
+HOLDERS_LIMIT = 100
+NAMESPACES_LIMIT = 100

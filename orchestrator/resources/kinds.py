@@ -5,6 +5,18 @@ from dataclasses import dataclass
 from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.meta import ObjectRef
 
+Configured = (
+    metallb.IPAddressPool
+    | metallb.L2Advertisement
+    | metallb.BGPAdvertisement
+    | metallb.BGPPeer
+    | metallb.BFDProfile
+    | metallb.Community
+    | extensions.AddressReservation
+    | extensions.AddressQuota
+)
+"""What people configure; the status says what we make of it."""
+
 KubeObject = (
     core.Service
     | core.EndpointSlice
@@ -12,12 +24,7 @@ KubeObject = (
     | core.Namespace
     | core.Secret
     | core.ConfigMap
-    | metallb.IPAddressPool
-    | metallb.L2Advertisement
-    | metallb.BGPAdvertisement
-    | metallb.BGPPeer
-    | metallb.BFDProfile
-    | metallb.Community
+    | Configured
     | metallb.ServiceL2Status
     | metallb.ServiceBGPStatus
     | metallb.ConfigurationState
@@ -41,6 +48,11 @@ class Kind:
     def api_version(self) -> str:
         """The version that we write: the last listed."""
         return f"{self.group}/{self.versions[-1]}" if self.group else self.versions[-1]
+
+    @property
+    def has_status(self) -> bool:
+        """Whether objects have a status, which is then written apart from the rest."""
+        return "status" in self.struct.__struct_fields__
 
 
 METALLB = "metallb.io"
@@ -112,6 +124,20 @@ KINDS: tuple[Kind, ...] = (
         struct=extensions.SpeakerState,
     ),
     Kind(group=FERRULE, versions=("v1alpha1",), kind="Failover", plural="failovers", struct=extensions.Failover),
+    Kind(
+        group=FERRULE,
+        versions=("v1alpha1",),
+        kind="AddressReservation",
+        plural="addressreservations",
+        struct=extensions.AddressReservation,
+    ),
+    Kind(
+        group=FERRULE,
+        versions=("v1alpha1",),
+        kind="AddressQuota",
+        plural="addressquotas",
+        struct=extensions.AddressQuota,
+    ),
 )
 
 BY_NAME = {kind.kind: kind for kind in KINDS}

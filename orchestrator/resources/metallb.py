@@ -50,17 +50,29 @@ class ServiceAllocation(KubeStruct, frozen=True):
 
 
 class IPAddressPoolSpec(KubeStruct, frozen=True):
+    """Ours: a `draining` pool gives addresses to nobody; who has one keeps it."""
+
     addresses: tuple[str, ...]
     auto_assign: Annotated[bool, FILLED_IN] = True
     avoid_buggy_ips: Annotated[bool, FILLED_IN] = msgspec.field(default=False, name="avoidBuggyIPs")
     service_allocation: ServiceAllocation | None = None
+    draining: bool = False
+
+
+class AcceptedStatus(KubeStruct, frozen=True):
+    """Ours, in place of MetalLB's empty statuses: whether the object is in use."""
+
+    conditions: tuple[Condition, ...] = ()
 
 
 class IPAddressPoolStatus(KubeStruct, frozen=True, omit_defaults=False):
+    """Ours: `conditions`; not set, they are left as they are. The schema wants the counts beside them."""
+
     assigned_ipv4: Int64 = msgspec.field(default=0, name="assignedIPv4")
     assigned_ipv6: Int64 = msgspec.field(default=0, name="assignedIPv6")
     available_ipv4: Int64 = msgspec.field(default=0, name="availableIPv4")
     available_ipv6: Int64 = msgspec.field(default=0, name="availableIPv6")
+    conditions: tuple[Condition, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class IPAddressPool(KubeStruct, frozen=True):
@@ -92,10 +104,9 @@ class L2AdvertisementSpec(KubeStruct, frozen=True):
 
 
 class L2Advertisement(KubeStruct, frozen=True):
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: L2AdvertisementSpec = L2AdvertisementSpec()
+    status: AcceptedStatus | None = None
 
 
 class BGPAdvertisementSpec(KubeStruct, frozen=True):
@@ -111,10 +122,9 @@ class BGPAdvertisementSpec(KubeStruct, frozen=True):
 
 
 class BGPAdvertisement(KubeStruct, frozen=True):
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: BGPAdvertisementSpec = BGPAdvertisementSpec()
+    status: AcceptedStatus | None = None
 
 
 class SecretReference(KubeStruct, frozen=True):
@@ -154,10 +164,9 @@ class BGPPeerSpec(KubeStruct, frozen=True):
 class BGPPeer(KubeStruct, frozen=True):
     """Either version: v1beta1 is converted while parsing (contract 1.5, without its timer quirk)."""
 
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: BGPPeerSpec
+    status: AcceptedStatus | None = None
 
 
 class LegacyNodeSelectorRequirement(KubeStruct, frozen=True):
@@ -187,10 +196,9 @@ class BGPPeerV1Beta1Spec(KubeStruct, frozen=True):
 
 
 class BGPPeerV1Beta1(KubeStruct, frozen=True):
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: BGPPeerV1Beta1Spec
+    status: AcceptedStatus | None = None
 
 
 class BFDProfileSpec(KubeStruct, frozen=True):
@@ -206,10 +214,9 @@ class BFDProfileSpec(KubeStruct, frozen=True):
 
 
 class BFDProfile(KubeStruct, frozen=True):
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: BFDProfileSpec = BFDProfileSpec()
+    status: AcceptedStatus | None = None
 
 
 class CommunityAlias(KubeStruct, frozen=True):
@@ -222,10 +229,9 @@ class CommunitySpec(KubeStruct, frozen=True):
 
 
 class Community(KubeStruct, frozen=True):
-    UNUSED: ClassVar[frozenset[str]] = frozenset({"status"})
-
     metadata: ObjectMeta
     spec: CommunitySpec = CommunitySpec()
+    status: AcceptedStatus | None = None
 
 
 class InterfaceInfo(KubeStruct, frozen=True):

@@ -249,7 +249,7 @@ def _current(peer: metallb.BGPPeerV1Beta1) -> metallb.BGPPeer:
         bfd_profile=legacy.bfd_profile,
         ebgp_multi_hop=legacy.ebgp_multi_hop,
     )
-    return metallb.BGPPeer(metadata=peer.metadata, spec=spec)
+    return metallb.BGPPeer(metadata=peer.metadata, spec=spec, status=peer.status)
 
 
 def _current_selector(legacy: metallb.LegacyNodeSelector) -> metallb.LabelSelector:

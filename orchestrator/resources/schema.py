@@ -30,6 +30,7 @@ class Column:
 
 
 _AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_ACCEPTED = Column("Accepted", '.status.conditions[?(@.type=="Accepted")].status')
 _PEER = (
     Column("Address", ".spec.peerAddress"),
     Column("ASN", ".spec.peerASN"),
@@ -83,6 +84,21 @@ COLUMNS: Mapping[Struct, tuple[Column, ...]] = {
         Column("Avoid", ".spec.avoid"),
         _AGE,
     ),
+    extensions.AddressReservation: (
+        Column("Addresses", ".spec.addresses"),
+        Column("Service Namespace", ".spec.service.namespace"),
+        Column("Service", ".spec.service.name"),
+        _ACCEPTED,
+        _AGE,
+    ),
+    extensions.AddressQuota: (
+        Column("IPv4", ".spec.ipv4", "integer"),
+        Column("Used IPv4", ".status.usedIPv4", "integer"),
+        Column("IPv6", ".spec.ipv6", "integer"),
+        Column("Used IPv6", ".status.usedIPv6", "integer"),
+        _ACCEPTED,
+        _AGE,
+    ),
 }
 
 
@@ -132,7 +148,7 @@ def _version(kind: Kind, name: str) -> Schema:
         "storage": stored,
         **({} if stored else {"deprecated": True, "deprecationWarning": DEPRECATED_PEER}),
         **({"additionalPrinterColumns": columns} if columns else {}),
-        **({"subresources": {"status": {}}} if kind.group == METALLB else {}),
+        **({"subresources": {"status": {}}} if kind.has_status else {}),
         "schema": {"openAPIV3Schema": object_schema(struct)},
     }
 

@@ -35,6 +35,9 @@ _CONNECT_TIME = (
     ),
 )
 _OWNED = (Rule(IMMUTABLE, "Value is immutable"),)
+_SELECTS = " || ".join(
+    f"(has(self.{name}) && size(self.{name}) > 0)" for name in ("namespaces", "namespaceSelectors", "serviceSelectors")
+)
 
 FIELD_RULES: Mapping[tuple[Struct, str], tuple[Rule, ...]] = {
     (metallb.BGPPeerSpec, "connectTime"): _CONNECT_TIME,
@@ -68,6 +71,16 @@ STRUCT_RULES: Mapping[Struct, tuple[Rule, ...]] = {
             "the node in to is in avoid; remove it from one of the two",
         ),
     ),
+    extensions.AddressReservationSpec: (
+        Rule(
+            f"!has(self.service) || !({_SELECTS})",
+            "service excludes namespaces, namespaceSelectors and serviceSelectors; remove it or them",
+        ),
+        Rule(f"has(self.service) || {_SELECTS}", "says not for whom; add service, or namespaces or selectors"),
+    ),
+    extensions.AddressQuotaSpec: (
+        Rule("has(self.ipv4) || has(self.ipv6)", "limits nothing; add ipv4 or ipv6, the most addresses to be held"),
+    ),
 }
 
 FIELD_LIMITS: Mapping[tuple[Struct, str], Schema] = {
@@ -79,6 +92,8 @@ FIELD_LIMITS: Mapping[tuple[Struct, str], Schema] = {
     # Without bounds the API server takes the rules above for too expensive.
     (extensions.FailoverSpec, "to"): {"maxLength": 253},
     (extensions.FailoverSpec, "avoid"): {"maxItems": 5000},
+    (extensions.ServiceReference, "namespace"): {"minLength": 1, "maxLength": 63},
+    (extensions.ServiceReference, "name"): {"minLength": 1, "maxLength": 63},
 }
 
 ATOMIC: frozenset[Struct] = frozenset({metallb.LabelSelector, metallb.SecretReference})
@@ -87,9 +102,15 @@ ATOMIC: frozenset[Struct] = frozenset({metallb.LabelSelector, metallb.SecretRefe
 FIELD_MARKS: Mapping[tuple[Struct, str], Schema] = {
     (metallb.LabelSelector, "matchExpressions"): {"x-kubernetes-list-type": "atomic"},
     (metallb.LabelSelectorRequirement, "values"): {"x-kubernetes-list-type": "atomic"},
-    (metallb.ConfigurationStateStatus, "conditions"): {
-        "x-kubernetes-list-map-keys": ["type"],
-        "x-kubernetes-list-type": "map",
+    **{
+        (struct, "conditions"): {"x-kubernetes-list-map-keys": ["type"], "x-kubernetes-list-type": "map"}
+        for struct in (
+            metallb.ConfigurationStateStatus,
+            metallb.IPAddressPoolStatus,
+            metallb.AcceptedStatus,
+            extensions.AddressReservationStatus,
+            extensions.AddressQuotaStatus,
+        )
     },
 }
 
@@ -103,12 +124,6 @@ REQUIRED: Mapping[Struct, tuple[str, ...]] = {
 """Where the schema requires other fields than those that the struct has no default for."""
 
 EMPTY_PARTS: Mapping[Struct, str] = {
-    metallb.L2Advertisement: "status",
-    metallb.BGPAdvertisement: "status",
-    metallb.BGPPeer: "status",
-    metallb.BGPPeerV1Beta1: "status",
-    metallb.BFDProfile: "status",
-    metallb.Community: "status",
     metallb.ServiceL2Status: "spec",
     metallb.ServiceBGPStatus: "spec",
 }

@@ -24,7 +24,10 @@ _SERVICE_SELECTORS = (
     "Restricts this to Services whose labels match one of these selectors. Absent or empty: every Service that has an "
     "address from the pools."
 )
-_EMPTY_STATUS = "Not used."
+_UNUSED = "Not used."
+_ACCEPTED = "Whether this is in use."
+_CONDITIONS = "Accepted says whether this is in use as it stands, and if not, why and what is used instead."
+_NAMESPACE_SELECTORS = "Selectors on labels of namespaces; one that matches counts as if it were named. Alternatives."
 _SESSION_KEY = "Password of the session (TCP MD5, RFC 2385), readable by all who may read this object."
 _HOLD_TIME = (
     'Time without a message after which the session is given up, such as "90s". 0s (no limit) or at least 3s, in whole '
@@ -74,6 +77,8 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "that ask for this pool or for one of its addresses.",
         "avoidBuggyIPs": "Leaves out IPv4 addresses that end in .0 or .255, which some old devices drop.",
         "serviceAllocation": "Reserves the pool for some Services and orders it among pools that could serve one.",
+        "draining": "Ferrule: closes the pool. Nobody gets an address of it any more, and who has one keeps it. Absent: "
+        "false.",
     },
     metallb.ServiceAllocation: {
         "": "Which Services may use a pool, and how early it is tried.",
@@ -87,12 +92,17 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "assignedIPv6": "IPv6 addresses that Services have.",
         "availableIPv4": "IPv4 addresses that are free.",
         "availableIPv6": "IPv6 addresses that are free.",
+        "conditions": f"Ferrule: {_CONDITIONS}",
+    },
+    metallb.AcceptedStatus: {
+        "": _ACCEPTED,
+        "conditions": f"Ferrule: {_CONDITIONS}",
     },
     # --- layer 2 ------------------------------------------------------------------------------------------------
     metallb.L2Advertisement: {
         "": "Announces addresses of pools on the local network: one node at a time answers ARP and NDP for each address.",
         "spec": "Which addresses, from which nodes, on which interfaces. Empty: every address, every node, every interface.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.L2AdvertisementSpec: {
         "ipAddressPools": _POOLS,
@@ -116,7 +126,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.BGPAdvertisement: {
         "": "Announces addresses of pools to BGP peers, from every node that may announce them.",
         "spec": "Which addresses, to which peers, with which attributes. Empty: every address to every peer.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.BGPAdvertisementSpec: {
         "aggregationLength": "Length of the announced IPv4 prefixes, 1 to 32. Shorter than 32: one prefix stands for all "
@@ -135,7 +145,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.Community: {
         "": "Names for BGP communities, for use in BGPAdvertisements.",
         "spec": "The names.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.CommunitySpec: {"communities": "One entry for each name. A name must not be defined twice."},
     metallb.CommunityAlias: {
@@ -146,7 +156,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.BGPPeer: {
         "": "A router that nodes keep a BGP session with.",
         "spec": "Which router, and how to speak with it.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.BGPPeerSpec: {
         "myASN": "AS number of our end, 1 to 4294967295.",
@@ -184,7 +194,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.BGPPeerV1Beta1: {
         "": "A router that nodes keep a BGP session with. Deprecated version: use v1beta2.",
         "spec": "Which router, and how to speak with it.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.BGPPeerV1Beta1Spec: {
         "myASN": "AS number of our end, 1 to 4294967295.",
@@ -203,7 +213,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.BFDProfile: {
         "": "Parameters of BFD (RFC 5880), for BGPPeers that name this profile.",
         "spec": "Times in milliseconds. What is absent is as FRR has it.",
-        "status": _EMPTY_STATUS,
+        "status": _ACCEPTED,
     },
     metallb.BFDProfileSpec: {
         "receiveInterval": "Shortest time between packets that we are able to receive, 10 to 60000 ms. Absent: 300.",
@@ -217,7 +227,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     # --- statuses -----------------------------------------------------------------------------------------------
     metallb.ServiceL2Status: {
         "": "Says which node answers for the addresses of a Service. Written by that node's speaker, for reading only.",
-        "spec": _EMPTY_STATUS,
+        "spec": _UNUSED,
         "status": "What the node does.",
     },
     metallb.ServiceL2StatusStatus: {
@@ -232,7 +242,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     },
     metallb.ServiceBGPStatus: {
         "": "Says to which peers a node announces a Service. Written by that node's speaker, for reading only.",
-        "spec": _EMPTY_STATUS,
+        "spec": _UNUSED,
         "status": "What the node does.",
     },
     metallb.ServiceBGPStatusStatus: {
@@ -298,5 +308,64 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "address": "The address, in its usual form: lower case, without leading zeros.",
         "to": "Name of the node that should answer, for as long as it can. Absent: any that avoid does not name.",
         "avoid": "Names of nodes that should not answer while another can.",
+    },
+    extensions.AddressReservation: {
+        "": "Ferrule: keeps addresses of IPAddressPools for Services that need not exist yet; no other Service gets them. A "
+        "Service that has one of them already keeps it.",
+        "spec": "The addresses, and for whom they are: for one Service, or for those that namespaces and selectors let "
+        "through.",
+        "status": "Who has the addresses.",
+    },
+    extensions.AddressReservationSpec: {
+        "addresses": 'Addresses ("192.0.2.10"), prefixes ("192.0.2.0/28") or first and last address '
+        '("192.0.2.10-192.0.2.20"), IPv4 and IPv6. Reservations must not overlap.',
+        "service": "The only Service that gets the addresses. Excludes namespaces and selectors.",
+        "namespaces": "Names of namespaces whose Services get the addresses. With neither these nor namespaceSelectors: "
+        "every namespace.",
+        "namespaceSelectors": _NAMESPACE_SELECTORS,
+        "serviceSelectors": "Restricts this to Services whose labels match one of these selectors. Absent or empty: every "
+        "Service of the namespaces.",
+    },
+    extensions.ServiceReference: {
+        "": "A Service, whether or not it exists.",
+        "namespace": "Its namespace.",
+        "name": "Its name.",
+    },
+    extensions.AddressReservationStatus: {
+        "holders": "Reserved addresses that Services have, in order; the first 100.",
+        "conditions": _CONDITIONS,
+    },
+    extensions.AddressHolder: {
+        "": "An address and a Service that has it.",
+        "address": "The address.",
+        "service": "Namespace and name of the Service, with a slash between them.",
+    },
+    extensions.AddressQuota: {
+        "": "Ferrule: limits how many addresses Services may have. Nothing is taken from a Service that has one.",
+        "spec": "Whose addresses are counted, and how many there may be.",
+        "status": "How many there are.",
+    },
+    extensions.AddressQuotaSpec: {
+        "namespaces": "Names of namespaces whose Services are counted. With neither these nor namespaceSelectors: every "
+        "namespace.",
+        "namespaceSelectors": _NAMESPACE_SELECTORS,
+        "pools": "Names of the IPAddressPools whose addresses are counted. Absent or empty: every pool.",
+        "ipv4": "The most IPv4 addresses; 0 means none. An address that several Services share counts once. Absent: no "
+        "limit.",
+        "ipv6": "The most IPv6 addresses, as ipv4.",
+        "scope": '"Namespace" gives each namespace as many as the limits say; "Total" gives that to all of them together. '
+        "Absent: Namespace.",
+    },
+    extensions.AddressQuotaStatus: {
+        "usedIPv4": "Distinct IPv4 addresses that the counted Services have.",
+        "usedIPv6": "Distinct IPv6 addresses that the counted Services have.",
+        "namespaces": "How many each namespace has, the fullest first; at most 100.",
+        "conditions": _CONDITIONS,
+    },
+    extensions.NamespaceUse: {
+        "": "What the Services of one namespace have.",
+        "namespace": "Name of the namespace.",
+        "ipv4": "Distinct IPv4 addresses.",
+        "ipv6": "Distinct IPv6 addresses.",
     },
 }

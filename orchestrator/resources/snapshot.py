@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from orchestrator.resources import core, metallb
+from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectRef, Problem
 
@@ -29,6 +29,8 @@ class ClusterSnapshot:
     peers: Mapping[str, metallb.BGPPeer] = field(default_factory=dict)
     bfd_profiles: Mapping[str, metallb.BFDProfile] = field(default_factory=dict)
     communities: Mapping[str, metallb.Community] = field(default_factory=dict)
+    reservations: Mapping[str, extensions.AddressReservation] = field(default_factory=dict)
+    quotas: Mapping[str, extensions.AddressQuota] = field(default_factory=dict)
     secrets: Mapping[str, core.Secret] = field(default_factory=dict)
     nodes: Mapping[str, core.Node] = field(default_factory=dict)
     namespaces: Mapping[str, core.Namespace] = field(default_factory=dict)
@@ -52,6 +54,8 @@ def snapshot_of(
         peers=_by_name(here, metallb.BGPPeer),
         bfd_profiles=_by_name(here, metallb.BFDProfile),
         communities=_by_name(here, metallb.Community),
+        reservations=_by_name(here, extensions.AddressReservation),
+        quotas=_by_name(here, extensions.AddressQuota),
         secrets=_by_name(here, core.Secret),
         nodes=_by_name(here, core.Node),
         namespaces=_by_name(here, core.Namespace),

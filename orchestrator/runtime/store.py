@@ -13,8 +13,8 @@ from orchestrator.decide.convergence import addresses_in_status
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress
 from orchestrator.resources import core, extensions, metallb
-from orchestrator.resources.kinds import KubeObject, ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
+from orchestrator.resources.kinds import Configured, KubeObject, ref_of
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef, Problem
 from orchestrator.resources.snapshot import ClusterSnapshot
 from orchestrator.sources.interface import InputState, Removed, Rivals, SourceEvent, Synced, Unusable, Upserted
 
@@ -25,11 +25,21 @@ _CONFIGURATION_KINDS = {
     "BGPPeer": "peers",
     "BFDProfile": "bfd_profiles",
     "Community": "communities",
+    "AddressReservation": "reservations",
+    "AddressQuota": "quotas",
     "Secret": "secrets",
     "Node": "nodes",
     "Namespace": "namespaces",
 }
 _NAMESPACE_WIDE = frozenset({"Node", "Namespace"})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Which edit of a configuration object we have, and what is said of it in its status."""
+
+    generation: int
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(slots=True)
@@ -60,11 +70,14 @@ class ObjectStore:
         self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
         self._l2_of: dict[ObjectKey, set[ObjectKey]] = {}
         self.last_good: core.ConfigMap | None = None
+        self.config_maps: dict[ObjectRef, core.ConfigMap] = {}
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.warnings: dict[ObjectRef, tuple[Problem, ...]] = {}
         self.input = InputState()
         self.rivals: frozenset[str] = frozenset()
         self.synced = False
+        self.standings: dict[ObjectRef, Standing] = {}
+        """Of every usable configuration object that can have conditions."""
         self._namespace = namespace
         self._last_good_name = last_good_name
         self._configuration: dict[str, dict[str, KubeObject]] = {name: {} for name in _CONFIGURATION_KINDS.values()}
@@ -79,8 +92,8 @@ class ObjectStore:
                 case Removed(ref):
                     self._remove(ref, changes)
                 case Unusable(ref, problems):
+                    changes.configuration |= self.unusable.get(ref) != problems
                     self.unusable[ref] = problems
-                    changes.configuration = True
                 case InputState():
                     changes.configuration |= event != self.input
                     self.input = event
@@ -204,6 +217,10 @@ class ObjectStore:
         if ref.key == (self._namespace, self._last_good_name):
             changes.last_good |= obj != self.last_good
             self.last_good = obj
+        elif obj is not None:
+            self.config_maps[ref] = obj
+        else:
+            self.config_maps.pop(ref, None)
 
     def _configure(self, ref: ObjectRef, obj: KubeObject | None, changes: Changes) -> None:
         name = _CONFIGURATION_KINDS.get(ref.kind)
@@ -212,7 +229,10 @@ class ObjectStore:
         objects = self._configuration[name]
         if obj is None:
             changes.configuration |= objects.pop(ref.name, None) is not None
+            self.standings.pop(ref, None)
             return
+        if isinstance(obj, Configured):
+            self.standings[ref] = _standing_of(obj)
         relevant = _without_status(obj)
         changes.configuration |= objects.get(ref.name) != relevant
         objects[ref.name] = relevant
@@ -223,9 +243,14 @@ def subject_of(status: metallb.ServiceL2Status) -> ObjectKey:
     return ObjectKey(status.status.service_namespace, status.status.service_name)
 
 
+def _standing_of(obj: Configured) -> Standing:
+    found = obj.status.conditions if obj.status is not None else ()
+    return Standing(obj.metadata.generation, () if found is msgspec.UNSET else found)
+
+
 def _without_status(obj: KubeObject) -> KubeObject:
-    """Leave out what changes without changing the configuration: our own status of a pool, the version."""
+    """Leave out what changes without changing the configuration: the version, and statuses, which are our own words."""
     metadata = msgspec.structs.replace(obj.metadata, resource_version="", generation=0)
-    if isinstance(obj, metallb.IPAddressPool):
+    if isinstance(obj, Configured):
         return msgspec.structs.replace(obj, metadata=metadata, status=None)
     return msgspec.structs.replace(obj, metadata=metadata)

@@ -30,11 +30,13 @@ FIELDS = {
         spec.serviceAllocation.namespaces []string
         spec.serviceAllocation.namespaceSelectors []LabelSelector
         spec.serviceAllocation.serviceSelectors []LabelSelector
+        spec.draining boolean ours
         status object
         status.assignedIPv4! integer/int64
         status.assignedIPv6! integer/int64
         status.availableIPv4! integer/int64
         status.availableIPv6! integer/int64
+        status.conditions []Condition keyed:type ours
     """,
     "L2Advertisement v1beta1": """
         spec object
@@ -49,6 +51,7 @@ FIELDS = {
         spec.requireOnLink boolean ours
         spec.spread string even|hash ours
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "BGPAdvertisement v1beta1": f"""
         spec object {AGGREGATION}
@@ -62,6 +65,7 @@ FIELDS = {
         spec.peers []string
         spec.serviceSelectors []LabelSelector
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "BGPPeer v1beta2": f"""
         spec object
@@ -90,6 +94,7 @@ FIELDS = {
         spec.disableMP boolean =false
         spec.dualStackAddressFamily boolean =false
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "BGPPeer v1beta1": """
         spec object
@@ -111,6 +116,7 @@ FIELDS = {
         spec.bfdProfile string
         spec.ebgpMultiHop boolean
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "BFDProfile v1beta1": """
         spec object
@@ -122,6 +128,7 @@ FIELDS = {
         spec.passiveMode boolean
         spec.minimumTtl integer/int32 1..254
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "Community v1beta1": """
         spec object
@@ -129,6 +136,7 @@ FIELDS = {
         spec.communities[].name string
         spec.communities[].value string
         status object
+        status.conditions []Condition keyed:type ours
     """,
     "ServiceL2Status v1beta1": f"""
         spec object

@@ -80,7 +80,7 @@ def test_wrong_version_of_a_known_kind_is_refused(version: str, kind: str, remed
 
 def test_unknown_kind_of_our_group_is_refused_with_the_nearest() -> None:
     assert refusal(raw("AddressPool")) == {"kind": 'metallb.io has no kind AddressPool; did you mean "IPAddressPool"?'}
-    assert "known are BFDProfile" in refusal(raw("Zzz"))["kind"]
+    assert "known are AddressQuota" in refusal(raw("Zzz"))["kind"]
 
 
 @pytest.mark.parametrize("missing", ["kind", "apiVersion"])

@@ -26,6 +26,8 @@ SINGULAR_AND_PLURAL = {
 OUR_COLUMNS = {
     "SpeakerState": ["Node", "Version", "Addresses", "Prefixes", "Draining", "Age"],
     "Failover": ["Address", "To", "Avoid", "Age"],
+    "AddressReservation": ["Addresses", "Service Namespace", "Service", "Accepted", "Age"],
+    "AddressQuota": ["IPv4", "Used IPv4", "IPv6", "Used IPv6", "Accepted", "Age"],
 }
 
 
@@ -78,6 +80,12 @@ def test_names_are_those_of_the_contract(kind: str) -> None:
     assert spec["names"] == {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": singular}
     assert (spec["group"], spec["scope"]) == ("metallb.io", "Namespaced")
     assert name_of(BY_NAME[kind]) == f"{plural}.metallb.io"
+
+
+@pytest.mark.parametrize(("kind", "apart"), [("AddressReservation", True), ("AddressQuota", True), ("Failover", False)])
+def test_our_kinds_have_the_status_subresource_if_they_have_a_status(kind: str, *, apart: bool) -> None:
+    (version,) = spec_of(kind)["versions"]
+    assert version.get("subresources") == ({"status": {}} if apart else None)
 
 
 @pytest.mark.parametrize("kind", SINGULAR_AND_PLURAL)

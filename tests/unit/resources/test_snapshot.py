@@ -1,4 +1,4 @@
-from orchestrator.resources import core, metallb
+from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectMeta, ObjectRef, Problem
 from orchestrator.resources.snapshot import ClusterSnapshot, snapshot_of
@@ -12,8 +12,9 @@ def test_objects_are_sorted_into_their_kinds() -> None:
     community = metallb.Community(metadata=HERE)
     node = core.Node(metadata=CLUSTER)
     service = core.Service(metadata=HERE)
-    assert snapshot_of([community, node, service], {}, "metallb-system", incomplete=False) == ClusterSnapshot(
-        communities={"x": community}, nodes={"z": node}
+    quota = extensions.AddressQuota(metadata=HERE, spec=extensions.AddressQuotaSpec(ipv4=1))
+    assert snapshot_of([community, node, service, quota], {}, "metallb-system", incomplete=False) == ClusterSnapshot(
+        communities={"x": community}, nodes={"z": node}, quotas={"x": quota}
     )
 
 

@@ -1,10 +1,12 @@
 """Which events touch what."""
 
 import msgspec
+import pytest
 
 from orchestrator.resources import core, extensions, metallb
-from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef, Problem
-from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.resources.kinds import Configured, ref_of
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectMeta, ObjectRef, Problem
+from orchestrator.runtime.store import Changes, ObjectStore, Standing
 from orchestrator.sources.interface import InputState, Removed, Rivals, Synced, Unusable, Upserted
 from tests.support.objects import service
 
@@ -54,11 +56,48 @@ def test_removed_endpoint_slice_touches_its_service() -> None:
     assert objects.endpoints(WEB) == ()
 
 
-def test_status_of_a_pool_is_no_configuration_change() -> None:
+HERE = ObjectMeta(name="edge", namespace=NAMESPACE, generation=3)
+ACCEPTED = (Condition(type="Accepted", status="True", reason="Accepted"),)
+SAID = metallb.AcceptedStatus(conditions=ACCEPTED)
+RESERVED = extensions.AddressReservationSpec(addresses=("192.0.2.1",), namespaces=("shop",))
+
+
+@pytest.mark.parametrize(
+    ("obj", "status"),
+    [
+        (pool(), metallb.IPAddressPoolStatus(assigned_ipv4=1, conditions=ACCEPTED)),
+        (metallb.L2Advertisement(metadata=HERE), SAID),
+        (metallb.BGPAdvertisement(metadata=HERE), SAID),
+        (metallb.BGPPeer(metadata=HERE, spec=metallb.BGPPeerSpec(my_asn=1)), SAID),
+        (metallb.BFDProfile(metadata=HERE), SAID),
+        (metallb.Community(metadata=HERE), SAID),
+        (
+            extensions.AddressReservation(metadata=HERE, spec=RESERVED),
+            extensions.AddressReservationStatus(conditions=ACCEPTED),
+        ),
+        (
+            extensions.AddressQuota(metadata=HERE, spec=extensions.AddressQuotaSpec(ipv4=1)),
+            extensions.AddressQuotaStatus(used_ipv4=1, conditions=ACCEPTED),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_status_is_no_configuration_change_and_its_conditions_are_kept_apart(obj: Configured, status: object) -> None:
     objects = store()
-    assert objects.apply([Upserted(pool())]).configuration
-    status = metallb.IPAddressPoolStatus(assigned_ipv4=1)
-    assert not objects.apply([Upserted(msgspec.structs.replace(pool(), status=status))]).configuration
+    assert objects.apply([Upserted(obj)]).configuration
+    before = objects.snapshot()
+    assert not objects.apply([Upserted(msgspec.structs.replace(obj, status=status))]).configuration
+    assert objects.snapshot() == before
+    assert objects.standings == {ref_of(obj): Standing(obj.metadata.generation, ACCEPTED)}
+    objects.apply([Removed(ref_of(obj))])
+    assert objects.standings == {}
+
+
+def test_unusable_object_that_stays_so_is_no_second_configuration_change() -> None:
+    objects = store()
+    problem = Problem(ref=POOL_REF, field="spec", message="wrong")
+    assert objects.apply([Unusable(POOL_REF, (problem,))]).configuration
+    assert not objects.apply([Unusable(POOL_REF, (problem,))]).configuration
 
 
 def test_objects_of_other_namespaces_are_ignored() -> None:
