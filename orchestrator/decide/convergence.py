@@ -80,7 +80,8 @@ class Rules:
 class Convergence:
     """The status that the Service should have, None if it is not to be written; `pool` None removes the annotation.
 
-    `freed`: addresses went back to the ledger, so others that wait may fit now.
+    `freed`: addresses went back to the ledger, or may be shared on other terms, so others that wait may fit now.
+    `incomplete`: it would take an address of another family, too.
     """
 
     outcome: Outcome
@@ -89,6 +90,7 @@ class Convergence:
     events: tuple[ServiceEvent, ...] = ()
     refusal: AllocationRefusal | None = None
     freed: bool = False
+    incomplete: bool = False
 
     def differs_from(self, service: Service) -> bool:
         """Whether there is something to write."""
@@ -107,11 +109,15 @@ def converge(service: Service, ledger: Ledger, rules: Rules) -> Convergence:
     before = ledger.assignment(service.metadata.key)
     result = _Pass(service, ledger).run()
     after = ledger.assignment(service.metadata.key)
-    freed = before is not None and (after is None or not set(before.addresses) <= set(after.addresses))
-    result = replace(result, freed=freed)
+    result = replace(result, freed=before is not None and _opens(before, after))
     if result.differs_from(service):
         result = replace(result, events=(*result.events, *_deprecations(service)))
     return result
+
+
+def _opens(before: Assignment, after: Assignment | None) -> bool:
+    """Whether others may use now what they could not."""
+    return after is None or before.tenancy != after.tenancy or not set(before.addresses) <= set(after.addresses)
 
 
 def _deprecations(service: Service) -> Iterable[ServiceEvent]:
@@ -142,7 +148,7 @@ class _Pass:
             return self._allocate(request)
         if self._ledger.is_orphan(self._key):
             return self._keep(self._told_removed(held))
-        return self._assigned(self._extended(held, request))
+        return self._assigned(self._extended(held, request), request)
 
     # Addresses that the Service has ---------------------------------------------------------------------------------
 
@@ -213,7 +219,7 @@ class _Pass:
             return self._clear(Outcome.REFUSED, self._told_refused(assignment))
         self._ledger.hold(assignment)
         self._event(EventSeverity.NORMAL, "IPAllocated", f"Assigned IP {quoted(assignment.addresses)}")
-        return self._assigned(assignment)
+        return self._assigned(assignment, request)
 
     # Results ----------------------------------------------------------------------------------------------------------
 
@@ -253,12 +259,13 @@ class _Pass:
                 self._event(EventSeverity.WARNING, "LoadBalancerFailed", message)
         return self._keep(refusal)
 
-    def _assigned(self, assignment: Assignment) -> Convergence:
+    def _assigned(self, assignment: Assignment, request: AllocationRequest) -> Convergence:
         return Convergence(
             outcome=Outcome.ASSIGNED,
             ingress=self._ingress(assignment.addresses),
             pool=assignment.pool,
             events=tuple(self._events),
+            incomplete=len(assignment.addresses) < len(request.families),
         )
 
     def _keep(self, refusal: AllocationRefusal) -> Convergence:

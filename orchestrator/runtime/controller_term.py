@@ -7,7 +7,7 @@ outlives no term, because somebody else may have decided meanwhile: the ledger, 
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,9 +15,9 @@ import structlog
 
 from orchestrator.config.model import LastGood, Resolved
 from orchestrator.config.resolve import resolve
-from orchestrator.decide.allocation import AllocationRefusal
+from orchestrator.decide.allocator import Allocator, Converged, Gone
 from orchestrator.decide.annotations import ALLOCATED_FROM_POOL
-from orchestrator.decide.convergence import Convergence, Outcome, Rules, adopt_all, age, converge
+from orchestrator.decide.convergence import Convergence, Outcome, Rules
 from orchestrator.decide.ledger import Ledger
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import LoadBalancerStatus, Service
@@ -53,19 +53,17 @@ class Term:
 
     def __init__(self, settings: ControllerSettings, store: ObjectStore, outlets: Outlets) -> None:
         self._settings = settings
-        self._rules = Rules(classes=settings.classes)
         self._store = store
         self._sink = outlets.sink
         self._metrics = outlets.metrics
         self._may_write = outlets.may_write
         self._report = ControllerReport(settings, outlets.sink, outlets.metrics)
         self._ledger = Ledger()
+        self._allocator = Allocator(self._ledger, Rules(classes=settings.classes))
         self._conditions = ServiceConditions(outlets.sink, store, self._ledger, outlets.metrics)
         self._last_good: LastGood | None = None
         self._before: LastGood = {}
         self._usable: LastGood = {}
-        self._uids: dict[ObjectKey, str] = {}
-        self._pending: dict[ObjectKey, AllocationRefusal] = {}
         self._failed: set[ObjectKey] = set()
         self._retry_at = 0.0
         self._usage_told_at = -math.inf
@@ -89,7 +87,7 @@ class Term:
         """Say what we think of the configuration and the addresses in use; a term that observes does nothing else."""
         resolved = self._resolved()
         await self._report.configuration((*self._store.problems(), *resolved.problems), observing=reason)
-        adopt_all(self._store.services.values(), self._ledger, self._rules)
+        self._allocator.adopt(self._store.services.values())
         self._report.exposed(self._ledger)
 
     def _concerns_addresses(self, changes: Changes, now: float) -> bool:
@@ -105,25 +103,21 @@ class Term:
             await self._reconfigure()
             dirty |= self._store.services.keys()
         if first:
-            adopted = adopt_all(self._store.services.values(), self._ledger, self._rules)
+            adopted = self._allocator.adopt(self._store.services.values())
             log.info("adopted addresses", services=len(adopted))
-        freed = self._forget_predecessors(dirty)
-        dirty |= self._pending.keys() if freed else frozenset()
-        freed |= await self._converge_all(dirty)
-        if freed or changes.configuration:
-            await self._converge_all(self._pending.keys() - dirty)
+        await self._converge_all(dirty)
         self._watch_orphans(started)
         await self._keep_last_good()
         self._usage_changed = True
         self._metrics.add(Name.UPDATES)
         if dirty:
             duration_ms = round((time.monotonic() - started) * 1000, 2)
-            log.info("converged", services=len(dirty), pending=len(self._pending), duration_ms=duration_ms)
+            log.info("converged", services=len(dirty), pending=len(self._allocator.pending), duration_ms=duration_ms)
 
     async def _tell_usage(self, now: float) -> None:
         if self._usage_changed and now >= self._usage_told_at + USAGE_INTERVAL_S:
             self._usage_changed, self._usage_told_at = False, now
-            await self._report.usage(self._ledger, self._store.snapshot().pools, self._pending.values())
+            await self._report.usage(self._ledger, self._store.snapshot().pools, self._allocator.pending.values())
 
     # Configuration --------------------------------------------------------------------------------------------------
 
@@ -131,7 +125,7 @@ class Term:
         """Resolve the configuration again and give the ledger its pools."""
         last_good = from_config_map(self._store.last_good) if self._last_good is None else self._last_good
         resolved = resolve(self._store.snapshot(), last_good)
-        self._ledger.set_pools(resolved.config.pools)
+        self._allocator.configure(resolved.config)
         self._last_good = {**last_good, **resolved.last_good}
         self._before, self._usable = last_good, resolved.last_good
         return resolved
@@ -155,73 +149,40 @@ class Term:
 
     # Services -------------------------------------------------------------------------------------------------------
 
-    def _forget_predecessors(self, keys: Iterable[ObjectKey]) -> bool:
-        """Release what Services held that were deleted and made again; whether addresses became free."""
-        freed = False
-        for key in keys:
-            service = self._store.services.get(key)
-            if service is not None and self._uids.setdefault(key, service.metadata.uid) != service.metadata.uid:
-                freed |= self._let_go(key)
-                self._uids[key] = service.metadata.uid
-        return freed
-
-    async def _converge_all(self, keys: Iterable[ObjectKey]) -> bool:
-        """Converge Services: those that are gone first, then those with addresses, then the older ones."""
-        freed = False
-        for number, key in enumerate(sorted(keys, key=self._order)):
+    async def _converge_all(self, dirty: Collection[ObjectKey]) -> None:
+        for number, step in enumerate(self._allocator.round(self._store.services, dirty)):
             if number % AT_A_TIME == 0:
                 await asyncio.sleep(0)
             if not self._may_write():
                 break  # the term is over, whoever has not said so yet
-            freed |= await self._converge(key)
-        return freed
+            await self._carry_out(step)
 
-    def _order(self, key: ObjectKey) -> tuple[bool, bool, tuple[bool, str, ObjectKey]]:
-        service = self._store.services.get(key)
-        if service is None:
-            return (False, False, (False, "", key))
-        return (True, self._ledger.assignment(key) is None, age(service))
-
-    async def _converge(self, key: ObjectKey) -> bool:
-        """Bring one Service to what it should be; whether addresses became free."""
+    async def _carry_out(self, step: Converged | Gone) -> None:
+        key = step.service if isinstance(step, Gone) else step.service.metadata.key
         self._failed.discard(key)
         try:
-            service = self._store.services.get(key)
-            if service is None:
-                return await self._forget(key)
-            result = converge(service, self._ledger, self._rules)
-            await self._write(service, result)
+            if isinstance(step, Gone):
+                await self._forget(step)
+            else:
+                await self._write(step.service, step.result)
         except OSError as error:
             self._failed.add(key)
             self._retry_at = time.monotonic() + RETRY_S
             self._metrics.add(Name.UPDATE_ERRORS)
             log.error("status not written", service=str(key), reason=error.strerror)
-            return False
-        return result.freed
 
-    async def _forget(self, key: ObjectKey) -> bool:
+    async def _forget(self, gone: Gone) -> None:
         """The Service is gone, or was never there: an EndpointSlice may name what does not exist."""
-        freed = self._let_go(key)
-        await self._sink.delete(ObjectRef("Service", *key))
-        return freed
-
-    def _let_go(self, key: ObjectKey) -> bool:
-        """Remember nothing of a Service that was deleted; whether addresses became free."""
-        self._uids.pop(key, None)
-        self._pending.pop(key, None)
-        self._report.forget(key)
-        self._conditions.forget(key)
-        assignment = self._ledger.release(key)
-        if assignment is not None:
-            log.info("serviceDeleted", service=str(key), ips=[str(address) for address in assignment.addresses])
-        return assignment is not None
+        self._report.forget(gone.service)
+        self._conditions.forget(gone.service)
+        if gone.assignment is not None:
+            ips = [str(address) for address in gone.assignment.addresses]
+            log.info("serviceDeleted", service=str(gone.service), ips=ips)
+        if not gone.made_again:
+            await self._sink.delete(ObjectRef("Service", *gone.service))
 
     async def _write(self, service: Service, result: Convergence) -> None:
         key = service.metadata.key
-        if result.outcome is Outcome.REFUSED and result.refusal is not None:
-            self._pending[key] = result.refusal
-        else:
-            self._pending.pop(key, None)
         if result.differs_from(service) and result.ingress is not None:
             status = msgspec.structs.replace(service.status, load_balancer=LoadBalancerStatus(ingress=result.ingress))
             service = self._conditions.completed(msgspec.structs.replace(service, status=status))
@@ -238,8 +199,8 @@ class Term:
     def _expired_orphans(self, now: float) -> set[ObjectKey]:
         """Release what has been held long enough for pools that are gone; return these Services."""
         expired = {key for key, deadline in self._orphan_deadlines.items() if deadline <= now}
+        self._allocator.expire(expired)
         for key in expired:
-            self._ledger.release(key)
             log.warning("addresses of a removed pool released", service=str(key), reason="PoolRemoved")
         return expired
 
