@@ -94,6 +94,18 @@ class Name(Enum):
     PENDING = Family(
         "ferrule_services_pending", Form.GAUGE, ("reason",), "Services that wait for an address, by reason"
     )
+    RESTING = Family(
+        "ferrule_addresses_resting", Form.GAUGE, _POOL, "Released addresses that others get only if no other is free"
+    )
+    QUOTA_USED = Family(
+        "ferrule_address_quota_used",
+        Form.GAUGE,
+        ("quota", "namespace", "family"),
+        "Distinct addresses that count against the AddressQuota; no namespace where all count together",
+    )
+    QUOTA_LIMIT = Family(
+        "ferrule_address_quota_limit", Form.GAUGE, ("quota", "family"), "Addresses that the AddressQuota allows"
+    )
 
     ANNOUNCED = Family(
         "metallb_speaker_announced",
@@ -272,6 +284,8 @@ POOL_METRICS = (
     Name.SERVICES_ALLOCATED,
 )
 """What the allocator says of each pool."""
+ALLOCATION_METRICS = (*POOL_METRICS, Name.PENDING, Name.RESTING, Name.QUOTA_USED, Name.QUOTA_LIMIT)
+"""What only the controller that leads knows."""
 _BOTH = (
     Name.UPDATES,
     Name.UPDATE_ERRORS,
@@ -286,7 +300,6 @@ _BOTH = (
 )
 CONTROLLER_METRICS: tuple[Name, ...] = (
     *_BOTH,
-    *POOL_METRICS,
-    Name.PENDING,
+    *ALLOCATION_METRICS,
 )
 SPEAKER_METRICS: tuple[Name, ...] = tuple(name for name in Name if name in _BOTH or name not in CONTROLLER_METRICS)

@@ -14,7 +14,7 @@ from typing import assert_never
 import structlog
 
 from orchestrator.observe.http import Readiness, serve
-from orchestrator.observe.metrics import CONTROLLER_METRICS, POOL_METRICS, Metrics, Name
+from orchestrator.observe.metrics import ALLOCATION_METRICS, CONTROLLER_METRICS, Metrics, Name
 from orchestrator.runtime import rivals
 from orchestrator.runtime.catching_up import CatchingUp
 from orchestrator.runtime.controller_report import COMPONENT
@@ -53,6 +53,8 @@ KINDS = frozenset(
         "BGPPeer",
         "BFDProfile",
         "Community",
+        "AddressReservation",
+        "AddressQuota",
         "ServiceL2Status",
         "SpeakerState",
     }
@@ -167,7 +169,7 @@ class Controller:
         self._leads = False
         self._term = self._observer = self._catching_up = None
         self._outlets.sink.forget()
-        for name in (*POOL_METRICS, Name.PENDING):
+        for name in ALLOCATION_METRICS:
             self._outlets.metrics.replace(name, {})
         self._readiness.detail("leader", f"standing by, {holder or 'nobody'} leads")
 

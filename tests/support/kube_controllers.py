@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.resources.kinds import BY_NAME, KINDS
+from orchestrator.sources.kube import paths
 from tests.support.plane import Plane
 from tests.support.plane_fixture import Tenant
 
@@ -118,26 +120,31 @@ class Cluster:
         assert status < 300, (method, path, status, answer)
         return answer
 
-    def pool(self, name: str, *addresses: str) -> None:
+    def pool(self, name: str, *addresses: str, **spec: object) -> None:
         """Create or replace an IPAddressPool."""
-        path = f"/apis/metallb.io/v1beta1/namespaces/{self.system}/ipaddresspools/{name}"
-        pool = {
-            "apiVersion": "metallb.io/v1beta1",
-            "kind": "IPAddressPool",
+        self.configure("IPAddressPool", name, addresses=list(addresses), **spec)
+
+    def configure(self, kind: str, name: str, **spec: object) -> None:
+        """Create or replace an object of our own namespace."""
+        known = BY_NAME[kind]
+        body = {
+            "apiVersion": known.api_version,
+            "kind": kind,
             "metadata": {"name": name, "namespace": self.system},
-            "spec": {"addresses": list(addresses)},
+            "spec": spec,
         }
-        self.send("PATCH", f"{path}?fieldManager=user&force=true", pool, "application/apply-patch+yaml")
+        path = f"{paths.item(known, self.system, name)}?fieldManager=user&force=true"
+        self.send("PATCH", path, body, "application/apply-patch+yaml")
 
     def remove_pool(self, name: str) -> None:
         self.send("DELETE", f"/apis/metallb.io/v1beta1/namespaces/{self.system}/ipaddresspools/{name}")
 
-    def service(self, name: str, **spec: object) -> dict[str, Any]:
+    def service(self, name: str, metadata: Mapping[str, object] | None = None, **spec: object) -> dict[str, Any]:
         """Create a Service of type LoadBalancer; return it."""
         body = {
             "apiVersion": "v1",
             "kind": "Service",
-            "metadata": {"name": name, "namespace": self.apps},
+            "metadata": {"name": name, "namespace": self.apps, **(metadata or {})},
             "spec": {"type": "LoadBalancer", "ports": [{"port": 80}], **spec},
         }
         created: dict[str, Any] = self.send("POST", f"{self._services}", body)
@@ -188,7 +195,8 @@ class Cluster:
 
     def own(self, plural: str, name: str) -> dict[str, Any]:
         """One of Ferrule's objects; empty if it is not there."""
-        status, answer = self.plane.request("GET", f"/apis/metallb.io/v1beta1/namespaces/{self.system}/{plural}/{name}")
+        (kind,) = (kind for kind in KINDS if kind.plural == plural)
+        status, answer = self.plane.request("GET", paths.item(kind, self.system, name))
         return answer if status == 200 else {}
 
     def events(self, name: str) -> set[str]:

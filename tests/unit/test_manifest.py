@@ -119,6 +119,6 @@ def test_account_may_watch_what_its_process_watches(account: str, kinds: frozens
     assert ("", "pods") in watched
 
 
-def test_config_map_of_last_good_specs_is_named() -> None:
+def test_config_maps_of_ours_are_named() -> None:
     rules = [rule for role in documents("Role") for rule in role["rules"] if rule["resources"] == ["configmaps"]]
-    assert {name for rule in rules for name in rule.get("resourceNames", ())} == {CONFIG_MAP_NAME}
+    assert {name for rule in rules for name in rule.get("resourceNames", ())} == {CONFIG_MAP_NAME, "ferrule-released"}
