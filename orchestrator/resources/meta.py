@@ -99,7 +99,8 @@ class Problem:
     `field` is a path as kubectl prints it (`spec.addresses[2]`, empty for the whole object); `message` ends with the
     remedy; `source` is the file and line ("pools.yaml:12") where the object came from a file, else empty.
     `transient` marks what another object may mend without an edit here (a Secret or a profile that is still missing).
-    `summary` is MetalLB's own text where scripts compare it letter by letter (contract 3.11), else empty.
+    `summary` is MetalLB's own text where scripts compare it letter by letter (contract 3.11), else empty. `code` is the
+    short name of a piece of advice (docs/lint.md), else empty.
     """
 
     ref: ObjectRef
@@ -109,6 +110,7 @@ class Problem:
     transient: bool = False
     source: str = ""
     summary: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
         place = f"{self.ref} {self.field}" if self.field else str(self.ref)
