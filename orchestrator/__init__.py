@@ -20,7 +20,7 @@ The map. Data flows one way:
         peers.py sessions.py passwords.py bfd.py
         advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py
     decide/                                  who gets which address; what one node announces, and why not the rest
-        annotations.py intervals.py space.py ledger.py allocation.py convergence.py allocator.py
+        annotations.py intervals.py space.py ledger.py requests.py sharing.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
         candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py conditions.py failovers.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from orchestrator.config.model import Config
-from orchestrator.decide.allocation import AllocationRefusal, tenancy_of
 from orchestrator.decide.convergence import Convergence, Outcome, Rules, adopt_all, age, converge
 from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.decide.requests import AllocationRefusal, tenancy_of
 from orchestrator.resources.core import Service
 from orchestrator.resources.meta import ObjectKey
 

@@ -12,22 +12,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from orchestrator.decide.allocation import (
+from orchestrator.decide.allocation import allocate, assign
+from orchestrator.decide.annotations import ALLOCATED_FROM_POOL, deprecated_keys
+from orchestrator.decide.eligibility import has_our_class
+from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.decide.requests import (
     AllocationRefusal,
     AllocationRequest,
     FamilyPolicy,
     RefusalReason,
-    allocate,
-    assign,
     families_of,
     quoted,
     request_of,
-    sharing_refusal,
     tenancy_of,
 )
-from orchestrator.decide.annotations import ALLOCATED_FROM_POOL, deprecated_keys
-from orchestrator.decide.eligibility import has_our_class
-from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.decide.sharing import sharing_refusal
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.classes import CLASSLESS, ServedClasses
@@ -254,6 +253,8 @@ class _Pass:
                 return self._clear(Outcome.REFUSED, refusal)
             case RefusalReason.INVALID_CLUSTER_ADDRESSES:
                 self._event(EventSeverity.WARNING, "noclusterIPsIPFamily", refusal.message)
+            case _ if self._ledger.assignment(self._key) is None and not self._service.status.load_balancer.ingress:
+                self._told_refused(refusal)
             case _:
                 message = f"invalid requested loadbalancer IPs: {refusal.message}"
                 self._event(EventSeverity.WARNING, "LoadBalancerFailed", message)

@@ -24,12 +24,14 @@ Port = tuple[str, int]
 class Tenancy:
     """On which terms a Service uses its addresses (contract 2.7).
 
-    An address is shared only under one non-empty `sharing_key` with one `backend_key` and different `ports`.
+    An address is shared only under one non-empty `sharing_key` with one `backend_key` and different `ports`. A `foreign`
+    tenant is a Service of another class: what it uses somebody else gave it, and nobody shares it.
     """
 
     sharing_key: str = ""
     backend_key: str = ""
     ports: frozenset[Port] = frozenset()
+    foreign: bool = False
 
     @property
     def terms(self) -> tuple[str, str]:

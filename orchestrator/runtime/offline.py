@@ -13,11 +13,11 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.config.model import Config, NodeFacts, NodeName
 from orchestrator.config.resolve import resolve
-from orchestrator.decide.allocation import AllocationRefusal
 from orchestrator.decide.convergence import Rules, adopt_all, age, converge
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import GroupPlan, NodePlan
+from orchestrator.decide.requests import AllocationRefusal
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
 from orchestrator.render.frr import FrrInput, FrrRenderer

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.model import Pool
-from orchestrator.decide.allocation import AllocationRefusal, AllocationRequest, allocate, request_of, sharing_refusal
+from orchestrator.decide.allocation import allocate
 from orchestrator.decide.convergence import Rules, converge
 from orchestrator.decide.intervals import Intervals
 from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.decide.requests import AllocationRefusal, AllocationRequest, request_of
+from orchestrator.decide.sharing import sharing_refusal
 from orchestrator.decide.space import is_buggy
 from orchestrator.net.addresses import IpAddress, IpFamily
 from orchestrator.resources.core import Service

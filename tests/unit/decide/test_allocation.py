@@ -3,13 +3,11 @@ from typing import Any
 import pytest
 
 from orchestrator.config.model import Pool, ServiceAllocation
-from orchestrator.decide.allocation import AllocationRefusal, AllocationRequest, RefusalReason, allocate, request_of
+from orchestrator.decide.allocation import allocate
 from orchestrator.decide.ledger import Assignment, Ledger
-from orchestrator.net.addresses import IpFamily
+from orchestrator.decide.requests import AllocationRefusal, AllocationRequest, RefusalReason, request_of
 from orchestrator.resources.core import Service
-from tests.support.objects import ips, labeled, pool, pools, service
-
-V4, V6 = IpFamily.IPV4, IpFamily.IPV6
+from tests.support.objects import labeled, pool, pools, service
 
 
 def ledger(*all_pools: Pool) -> Ledger:
@@ -44,48 +42,6 @@ def reason(result: object) -> RefusalReason:
 
 def dual(policy: str, **fields: Any) -> Service:
     return service(cluster_ips=("10.96.0.1", "fd00::1"), ip_family_policy=policy, **fields)
-
-
-# Families -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fields", "families"),
-    [
-        ({"cluster_ips": ("10.96.0.1",)}, (V4,)),
-        ({"cluster_ip": "fd00::1"}, (V6,)),
-        ({"cluster_ips": ("fd00::1", "10.96.0.1")}, (V4, V6)),
-        ({}, (V4,)),
-        ({"ip_families": ("IPv6",)}, (V6,)),
-        ({"ip_family_policy": "PreferDualStack"}, (V4, V6)),
-        ({"ip_family_policy": "RequireDualStack"}, (V4, V6)),
-        ({"ip_families": ("IPv6", "IPv4"), "ip_family_policy": "SingleStack"}, (V6,)),
-        ({"ip_families": ("IPv6", "IPv4")}, (V4, V6)),
-    ],
-)
-def test_families_follow_the_cluster_addresses_else_the_spec(fields: dict[str, Any], families: object) -> None:
-    assert request(service(**fields)).families == families
-
-
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        (
-            {"cluster_ips": ("10.96.0.1",), "ip_family_policy": "RequireDualStack"},
-            RefusalReason.NOT_ENOUGH_CLUSTER_ADDRESSES,
-        ),
-        ({"cluster_ip": "None"}, RefusalReason.INVALID_CLUSTER_ADDRESSES),
-        ({"cluster_ips": ("10.96.0.1", "10.96.0.2")}, RefusalReason.INVALID_CLUSTER_ADDRESSES),
-        ({"load_balancer_ip": "10.0.0"}, RefusalReason.INVALID_REQUEST),
-        ({"annotations": {"metallb.io/loadBalancerIPs": "10.0.0.1,10.0.0.2"}}, RefusalReason.INVALID_REQUEST),
-        (
-            {"annotations": {"metallb.io/loadBalancerIPs": "10.0.0.1"}, "load_balancer_ip": "10.0.0.1"},
-            RefusalReason.INVALID_REQUEST,
-        ),
-    ],
-)
-def test_request_that_cannot_be_understood_is_refused(fields: dict[str, Any], expected: RefusalReason) -> None:
-    assert reason(request_of(service(**fields))) is expected
 
 
 # Requested addresses --------------------------------------------------------------------------------------------------
@@ -254,13 +210,3 @@ def test_local_services_share_only_with_equal_selectors_in_one_namespace() -> No
     first = addresses(give(target, sharing("a", 80, **local)))
     assert addresses(give(target, sharing("b", 443, **local))) == first
     assert addresses(give(target, sharing("c", 8080, namespace="other", **local))) != first
-
-
-def test_refusal_names_the_users_of_the_address() -> None:
-    target = ledger(pool("p", "10.0.0.0/24"))
-    give(target, service("a"))
-    result = give(target, service("b", load_balancer_ip="10.0.0.0"))
-    assert isinstance(result, AllocationRefusal)
-    expected = 'can\'t change sharing key for "default/b", address also in use by default/a'
-    assert result.message.startswith(expected)
-    assert ips("10.0.0.0")[0] in target.assignments[service("a").metadata.key].addresses

@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from orchestrator.config.model import Pool, ServiceAllocation
-from orchestrator.decide.allocation import RefusalReason
 from orchestrator.decide.annotations import ALLOCATED_FROM_POOL
 from orchestrator.decide.convergence import Convergence, Outcome, Rules, adopt, adopt_all, converge
 from orchestrator.decide.ledger import Ledger
+from orchestrator.decide.requests import RefusalReason
 from orchestrator.resources import core
 from orchestrator.resources.core import Service
 from tests.support.objects import ips, key, pool, pools, service
