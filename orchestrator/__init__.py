@@ -16,13 +16,15 @@ The map. Data flows one way:
         schema.py schema_fields.py schema_rules.py schema_texts.py
     config/                                  Config: references joined, defaults filled, every Problem collected
         model.py resolve.py findings.py claims.py tokens.py timers.py nodes.py
-        pools.py local_pref.py advertisements.py attachment.py communities.py
+        spans.py namespaces.py pools.py reservations.py address_quotas.py
+        local_pref.py advertisements.py attachment.py communities.py
         peers.py sessions.py passwords.py bfd.py
         advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py ledger.py requests.py sharing.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
-        candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py conditions.py failovers.py
+        candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
+        allocated.py announced.py outlook.py accepted.py conditions.py wording.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands

@@ -1,4 +1,4 @@
-"""The conditions that we put on a Service; they are there only while there is something to say.
+"""Conditions of a Service that are there only while there is something to say, and how all of ours are kept up to date.
 
 `ferrule.io/OnLink` is False while a node that may be elected has no leg in the subnet of one of the addresses: it answers
 where nobody asks. `ferrule.io/AddressConflict` is True while a speaker sees somebody else with one of them. Nodes without
@@ -13,6 +13,9 @@ from ipaddress import ip_interface
 import msgspec
 
 from orchestrator.config.model import L2Advertisement, NodeFacts, NodeName
+from orchestrator.decide.allocated import ALLOCATED
+from orchestrator.decide.announced import ANNOUNCED
+from orchestrator.decide.wording import listed
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, Prefix, parse_address
 from orchestrator.resources.extensions import AddressConflict, SpeakerState
@@ -21,10 +24,8 @@ from orchestrator.resources.meta import Condition
 ON_LINK = "ferrule.io/OnLink"
 ADDRESS_CONFLICT = "ferrule.io/AddressConflict"
 IN_POOL = "ferrule.io/InPool"
-TYPES = frozenset({ON_LINK, ADDRESS_CONFLICT, IN_POOL})
+TYPES = frozenset({ALLOCATED, ANNOUNCED, ON_LINK, ADDRESS_CONFLICT, IN_POOL})
 """Our conditions; all others on the Service belong to somebody else."""
-LISTED = 10
-"""How many nodes a message names."""
 
 
 class ConditionReason(Enum):
@@ -125,7 +126,7 @@ def _sighting(conflict: AddressConflict, observer: NodeName) -> Sighting:
 def conditions_of(
     subject: Subject, observations: Observations, facts: Mapping[NodeName, NodeFacts]
 ) -> tuple[Condition, ...]:
-    """Return our conditions of a Service, without transition times; equal input gives equal text."""
+    """Return the conditions that are there only sometimes, without transition times; equal input gives equal text."""
     found = (
         _condition(
             ON_LINK, "False", [_off_link(address, subject, observations, facts) for address in subject.addresses]
@@ -142,16 +143,17 @@ def merged(held: Sequence[Condition], ours: Sequence[Condition], now: str) -> tu
     Those of other writers stay. A transition time changes with the status only; `now` is RFC 3339.
     """
     before = {condition.type: condition for condition in held}
-    timed = [_since(before.get(condition.type), condition, now) for condition in ours]
+    timed = [since(before.get(condition.type), condition, now) for condition in ours]
     if [before[name] for name in sorted(before.keys() & TYPES)] == sorted(timed, key=lambda condition: condition.type):
         return tuple(held)
     return (*(condition for condition in held if condition.type not in TYPES), *timed)
 
 
-def _since(before: Condition | None, condition: Condition, now: str) -> Condition:
+def since(before: Condition | None, condition: Condition, now: str) -> Condition:
+    """Return the condition with the time since when its status is so; `before` is what was said until `now`."""
     unchanged = before is not None and before.status == condition.status
-    since = before.last_transition_time if before is not None and unchanged else ""
-    return msgspec.structs.replace(condition, last_transition_time=since or now)
+    start = before.last_transition_time if before is not None and unchanged else ""
+    return msgspec.structs.replace(condition, last_transition_time=start or now)
 
 
 Finding = tuple[ConditionReason, str]
@@ -186,17 +188,17 @@ def _off_link(
         )
         return (
             ConditionReason.NO_NODE_ON_LINK,
-            f"{address}: no node has an address in its subnet; without: {_listed(off)}; {remedy}",
+            f"{address}: no node has an address in its subnet; without: {listed(off)}; {remedy}",
         )
-    with_leg = _listed([f"{node} ({', '.join(sorted(legs[node]))})" for node in sorted(legs.keys() & eligible)])
+    with_leg = listed([f"{node} ({', '.join(sorted(legs[node]))})" for node in sorted(legs.keys() & eligible)])
     remedy = f"set requireOnLink on L2Advertisement {names}, or leave these nodes out with its nodeSelectors"
     astray = sorted(owners - legs.keys())
     if astray:
-        text = f"{address}: {_listed(astray)} answers for it and has no address in its subnet; with one: {with_leg}"
-        return ConditionReason.OWNER_OFF_LINK, f"{text}; without: {_listed(off or astray)}; {remedy}"
+        text = f"{address}: {listed(astray)} answers for it and has no address in its subnet; with one: {with_leg}"
+        return ConditionReason.OWNER_OFF_LINK, f"{text}; without: {listed(off or astray)}; {remedy}"
     lax = sorted(set(off) & _included(each for each in subject.advertisements if not each.require_on_link))
     if lax:
-        text = f"{address}: nodes with an address in its subnet: {with_leg}; without: {_listed(lax)}; {remedy}"
+        text = f"{address}: nodes with an address in its subnet: {with_leg}; without: {listed(lax)}; {remedy}"
         return ConditionReason.SOME_NODES_OFF_LINK, text
     return None
 
@@ -235,11 +237,6 @@ def _interfaces(
     return frozenset(name for advertisement in here for name in advertisement.interfaces)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more if names else "none"
-
-
 # --- AddressConflict --------------------------------------------------------------------------------------------
 
 
@@ -265,7 +262,7 @@ def _seen(sighting: Sighting, sightings: Iterable[Sighting]) -> str:
     who = f"node {sighting.node}" if sighting.node else "a machine that is no node of ours"
     return (
         f"{sighting.mac} ({who}) has it on {sighting.interface or 'some interface'}, {_ACTIONS[sighting.action]} "
-        + (_listed(sorted(each.observer for each in others)))
+        + (listed(sorted(each.observer for each in others)))
     )
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import COMMANDS
-from orchestrator.decide.allocation import RefusalReason
+from orchestrator.decide.accepted import AcceptedReason
+from orchestrator.decide.allocated import AllocatedReason
+from orchestrator.decide.announced import AnnouncedReason
 from orchestrator.decide.conditions import ConditionReason
 from orchestrator.decide.node_plan import DeclineReason
+from orchestrator.decide.requests import RefusalReason
 from orchestrator.fsm.responder import DropReason
 
 ROOT = Path(__file__).parents[2]
@@ -17,9 +20,10 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_reason_has_its_place_and_no_other_is_explained() -> None:
     explained = re.findall(r'<a id="(\w+)"></a>`(\w+)`', (ROOT / "docs" / "reasons.md").read_text())
-    enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, ConditionReason, DropReason)
+    conditions: tuple[type[Enum], ...] = (AllocatedReason, AnnouncedReason, ConditionReason, AcceptedReason)
+    enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, DropReason, *conditions)
     assert [anchor for anchor, _ in explained] == [name for _, name in explained]
-    assert sorted(name for name, _ in explained) == sorted(reason.value for enum in enums for reason in enum)
+    assert sorted(name for name, _ in explained) == sorted({reason.value for enum in enums for reason in enum})
 
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))])
