@@ -224,6 +224,41 @@ def test_owner_that_cannot_be_read_delays_nothing_and_is_set_once_it_can(plane: 
     plane.run(scene())
 
 
+def test_counts_of_a_quota_leave_its_conditions_alone(plane: Plane, tenant: Tenant) -> None:
+    path = f"/apis/ferrule.io/v1alpha1/namespaces/{tenant.name}/addressquotas"
+    body = {"apiVersion": "ferrule.io/v1alpha1", "kind": "AddressQuota", "metadata": {"name": "q"}, "spec": {"ipv4": 3}}
+    plane.request("POST", path, body)
+    accepted = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": ""}
+    status = {"status": {"conditions": [{**accepted, "lastTransitionTime": "2026-01-01T00:00:00Z"}]}}
+    plane.request("PATCH", f"{path}/q/status", status, "application/merge-patch+json")
+
+    def quota(*used: int) -> extensions.AddressQuota:
+        return extensions.AddressQuota(
+            metadata=ObjectMeta(name="q", namespace=tenant.name),
+            spec=extensions.AddressQuotaSpec(ipv4=9),
+            status=extensions.AddressQuotaStatus(
+                used_ipv4=sum(used),
+                namespaces=tuple(
+                    extensions.NamespaceUse(namespace=f"n{number}", ipv4=each) for number, each in enumerate(used)
+                ),
+            ),
+        )
+
+    async def scene() -> None:
+        async with writing(plane, writer=replace(CONTROLLER, namespace=tenant.name)) as bench:
+            for used in ((2, 1), (1,)):
+                await bench.sink.write(quota(*used))
+                await bench.sink.flush(10)
+            found = await bench.request("GET", f"{path}/q")
+            assert found["spec"]["ipv4"] == 3
+            assert found["status"]["usedIPv4"] == 1
+            assert found["status"]["namespaces"] == [{"namespace": "n0", "ipv4": 1, "ipv6": 0}]
+            assert [each["type"] for each in found["status"]["conditions"]] == ["Accepted"]
+            assert not owners(found)
+
+    plane.run(scene())
+
+
 def test_pool_status_is_all_that_is_written_of_a_pool(plane: Plane, tenant: Tenant) -> None:
     path = f"{METALLB}/{tenant.name}/ipaddresspools"
     spec = {"addresses": ["192.0.2.0/24"], "autoAssign": False}

@@ -10,6 +10,7 @@ import msgspec
 from orchestrator.errors import KubeError
 from orchestrator.resources.core import Secret
 from orchestrator.resources.encode import encode_object
+from orchestrator.resources.extensions import AddressQuota, AddressReservation
 from orchestrator.resources.kinds import BY_NAME, BY_STRUCT, Kind, KubeObject
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.resources.metallb import ConfigurationState, IPAddressPool, ServiceBGPStatus, ServiceL2Status
@@ -21,6 +22,8 @@ from orchestrator.sources.kube.verdicts import names_object
 from orchestrator.sources.kube.work import ObjectWrite
 
 JSON_PATCH = "application/json-patch+json"
+Counted = IPAddressPool | AddressReservation | AddressQuota
+"""Objects of people, whose status has our counts."""
 STATUS_IS_OURS = (ServiceL2Status, ServiceBGPStatus, ConfigurationState)
 
 
@@ -52,7 +55,7 @@ class OwnObjects:
         ref, obj = work.ref, work.obj
         if isinstance(obj, Secret):
             await self._create(ref, obj)
-        elif isinstance(obj, IPAddressPool):
+        elif isinstance(obj, Counted):
             await self._patch_foreign_status(ref, obj)
         elif isinstance(obj, STATUS_IS_OURS):
             await self._write_with_status(work)
@@ -121,10 +124,10 @@ class OwnObjects:
         operation = {"op": "add", "path": "/status", "value": fields.get("status", {})}
         await self._patch_status(BY_NAME[ref.kind], ref, [operation], JSON_PATCH)
 
-    async def _patch_foreign_status(self, ref: ObjectRef, pool: IPAddressPool) -> None:
-        """A pool is the user's; one that is gone needs no status."""
+    async def _patch_foreign_status(self, ref: ObjectRef, obj: Counted) -> None:
+        """A pool is the user's; one that is gone needs no status. What we do not name in it stays as it is."""
         try:
-            await self._patch_status(BY_STRUCT[type(pool)], ref, {"status": pool.status}, MERGE_PATCH)
+            await self._patch_status(BY_STRUCT[type(obj)], ref, {"status": obj.status}, MERGE_PATCH)
         except KubeError as error:
             if not names_object(error, ref.name):
                 raise

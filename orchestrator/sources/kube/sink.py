@@ -43,6 +43,8 @@ URGENCIES = {
     "ServiceBGPStatus": Urgency.BEHIND,
     "ConfigurationState": Urgency.SUMMARY,
     "IPAddressPool": Urgency.SUMMARY,
+    "AddressReservation": Urgency.SUMMARY,
+    "AddressQuota": Urgency.SUMMARY,
 }
 """Of a kind's writes; all others tell who answers, or what everybody needs."""
 
