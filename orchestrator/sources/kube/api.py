@@ -75,7 +75,6 @@ class Api:
     async def close(self) -> None:
         """Close all connections; requests that are under way fail with KubeError."""
         await self._transport.close()
-        await asyncio.sleep(0)  # transports that were aborted give their sockets back on the loop's next round
 
     @asynccontextmanager
     async def _answer(self, request: Request, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.errors import KubeError
 from orchestrator.resources.fields import decode_secret
 from orchestrator.resources.kinds import Kind, KubeObject
-from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef, Problem
 from orchestrator.resources.parse import ParsedObject, Refused, judge_served, parse_served
 from orchestrator.sources.interface import Unusable, Upserted
 
@@ -112,7 +112,7 @@ class ObjectDecoder:
             outcome = judge_served(self._decoder.decode(raw))
         except (msgspec.MsgspecError, UnicodeDecodeError):
             return self._second_look(key, raw)
-        return _event(outcome)
+        return _event(outcome, raw)
 
     def _second_look(self, key: ObjectKey, raw: bytes | msgspec.Raw) -> Upserted | Unusable:
         try:
@@ -120,10 +120,33 @@ class ObjectDecoder:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             ref = ObjectRef(self._kind.kind, *key)
             return Unusable(ref, (Problem(ref=ref, field="", message=f"cannot be read: {error}; write it again"),))
-        return _event(parse_served(generic, self._kind))
+        return _event(parse_served(generic, self._kind), raw)
 
 
-def _event(outcome: ParsedObject | Refused) -> Upserted | Unusable:
+def _event(outcome: ParsedObject | Refused, raw: bytes | msgspec.Raw) -> Upserted | Unusable:
     if isinstance(outcome, ParsedObject):
         return Upserted(outcome.obj, outcome.problems)
-    return Unusable(outcome.ref, outcome.problems)
+    try:
+        known = _JUDGED.decode(raw)
+    except msgspec.MsgspecError:
+        return Unusable(outcome.ref, outcome.problems)
+    conditions = known.status.conditions if known.status is not None else ()
+    return Unusable(outcome.ref, outcome.problems, known.metadata.generation, conditions)
+
+
+class _Edit(msgspec.Struct, frozen=True):
+    generation: int = 0
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """What can be read of an object that is unusable: which edit it is, and what has been said of it."""
+
+    metadata: _Edit
+    status: _Verdict | None = None
+
+
+_JUDGED = msgspec.json.Decoder(_Judged)

@@ -12,8 +12,10 @@ from orchestrator.sources.kube.objects import OwnObjects
 from orchestrator.sources.kube.ownership import Owners
 from orchestrator.sources.kube.recording import Recorder
 from orchestrator.sources.kube.service_status import ServiceStatuses
+from orchestrator.sources.kube.verdict_writes import VerdictWrites
 from orchestrator.sources.kube.verdicts import Verdict, judge
 from orchestrator.sources.kube.work import (
+    ConditionWrite,
     EventWrite,
     ObjectRemoval,
     ObjectWrite,
@@ -44,6 +46,7 @@ class Delivery:
         self.recorder = Recorder(gate, services, writer.manager, writer.instance)
         self._owners = Owners(gate, namespace=writer.namespace, pod=writer.pod, node=writer.node)
         self._objects = OwnObjects(gate, self._owners, writer.manager)
+        self._verdicts = VerdictWrites(gate, writer.manager)
         self._pool_written_at: dict[ObjectRef, float] = {}
 
     def not_before(self, ref: ObjectRef) -> float:
@@ -66,6 +69,8 @@ class Delivery:
                 return Delivered(needed=await self.statuses.clear(work))
             case ObjectWrite():
                 return await self._write_object(work)
+            case ConditionWrite():
+                await self._verdicts.write(work)
             case ObjectRemoval(ref=ref):
                 await self._objects.remove(ref)
             case EventWrite():

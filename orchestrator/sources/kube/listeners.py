@@ -18,13 +18,17 @@ from orchestrator.sources.kube.watching import Change, Present
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a listener speaks of: `what` as the Witness hears it; `namespace` empty for the whole cluster."""
+    """Whom a listener speaks of: `what` as the Witness hears it; `namespace` empty for the whole cluster.
+
+    `late`: the process can do without it, but for what it says in conditions.
+    """
 
     kind: str
     group: str
     plural: str
     what: str
     namespace: str = ""
+    late: bool = False
 
 
 class _Listing:
@@ -39,7 +43,8 @@ class _Listing:
 
     def refused(self, error: KubeError) -> None:
         about = self._subject
-        self._outlet.refused(about.what, refusal(about.kind, about.group, about.plural, about.namespace, error))
+        problem = refusal(about.kind, about.group, about.plural, about.namespace, error, late=about.late)
+        self._outlet.refused(about.what, problem)
 
 
 class KindListener(_Listing):

@@ -13,12 +13,17 @@ BELIEVED_REFUSALS = 4
 
 
 class Outlet:
-    """One queue for all watches. `expect` names what the first list consists of, each time by what is watched."""
+    """One queue for all watches. `expect` names what the first list consists of, each time by what is watched.
+
+    What is `late` follows the first list, which does not wait for it: neither for its list nor for the right to have it.
+    """
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Sequence[SourceEvent]] = asyncio.Queue()
         self._refusals = Refusals()
         self._awaited: set[str] = set()
+        self._late: set[str] = set()
+        self._put_off: set[str] = set()
         self._listed: set[str] = set()
         self._refused: Counter[str] = Counter()
         self._synced = False
@@ -31,9 +36,11 @@ class Outlet:
         if events:
             self._queue.put_nowait(events)
 
-    def expect(self, what: str) -> None:
-        """`Synced` waits for this, too."""
-        self._awaited.add(what)
+    def expect(self, what: str, *, late: bool = False) -> None:
+        """`Synced` waits for this, too; if it is late, only that it is complete."""
+        if late:
+            self._late.add(what)
+        (self._put_off if late else self._awaited).add(what)
 
     def listed(self, what: str) -> None:
         """The list of this has been delivered."""
@@ -43,7 +50,8 @@ class Outlet:
     def refused(self, what: str, problem: Problem) -> None:
         """The server does not let us list this. What has been listed once stays as it is known."""
         self._refused[what] += 1
-        if what in self._listed or problem.ref.kind in ESSENTIAL or self._refused[what] < BELIEVED_REFUSALS:
+        essential = problem.ref.kind in ESSENTIAL and what not in self._late
+        if what in self._listed or essential or self._refused[what] < BELIEVED_REFUSALS:
             return
         if state := self._refusals.add(what, problem):
             self.put((state,))
@@ -61,7 +69,11 @@ class Outlet:
         self._arrived(what)
 
     def _arrived(self, what: str) -> None:
+        waited = bool(self._put_off)
         self._awaited.discard(what)
-        if not self._awaited and not self._synced:
+        self._put_off.discard(what)
+        if self._awaited:
+            return
+        if not self._synced or (waited and not self._put_off):
             self._synced = True
-            self.put((Synced(),))
+            self.put((Synced(complete=not self._put_off),))

@@ -32,9 +32,15 @@ WITHOUT: Mapping[str, str] = {
 NOT_FOUND = 404
 
 
-def refusal(kind: str, group: str, plural: str, namespace: str, error: KubeError) -> Problem:
-    """Return what stands in the way of a kind, and the remedy."""
-    known = WITHOUT.get(kind)
+LATE = "why a Service is not announced is not known"
+"""Without a kind that only conditions are made of."""
+
+
+def refusal(
+    kind: str, group: str, plural: str, namespace: str, error: KubeError, *, late: bool = False
+) -> Problem:
+    """Return what stands in the way of a kind, and the remedy; `late`: only conditions are made of it."""
+    known = LATE if late else WITHOUT.get(kind)
     loss = f"; until then {known}" if known else ""
     return Problem(
         ref=ObjectRef(kind, namespace, ""),

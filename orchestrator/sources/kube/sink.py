@@ -18,7 +18,7 @@ from orchestrator.fsm.letters import Dispatch, Letter, Urgency
 from orchestrator.fsm.outbox import Outbox
 from orchestrator.resources.core import Service, ServiceStatus
 from orchestrator.resources.kinds import BY_NAME, KubeObject, ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef
 from orchestrator.sources.interface import ObjectEvent
 from orchestrator.sources.kube.api import Api
 from orchestrator.sources.kube.delivery import Delivered, Delivery
@@ -28,7 +28,15 @@ from orchestrator.sources.kube.patience import Patience
 from orchestrator.sources.kube.service_status import lost_addresses, only_remarks
 from orchestrator.sources.kube.verdicts import Verdict, judge, reason_of
 from orchestrator.sources.kube.witness import Witness
-from orchestrator.sources.kube.work import EventWrite, ObjectRemoval, ObjectWrite, StatusClearing, StatusWrite, Work
+from orchestrator.sources.kube.work import (
+    ConditionWrite,
+    EventWrite,
+    ObjectRemoval,
+    ObjectWrite,
+    StatusClearing,
+    StatusWrite,
+    Work,
+)
 from orchestrator.sources.kube.writer import Writer
 
 log = structlog.get_logger()
@@ -36,8 +44,6 @@ log = structlog.get_logger()
 GATE_POLL_S = 0.1
 """How soon writing is noticed to be allowed again; nobody tells."""
 CONFLICT_PAUSE_S = 1.0
-CLEARING = "Service clearing"
-"""Reads Services one by one, which may be forbidden while writing their statuses is not."""
 NODE_LABELS = {"ServiceL2Status": "metallb.io/node", "ServiceBGPStatus": "metallb.io/node"}
 URGENCIES = {
     "ServiceBGPStatus": Urgency.BEHIND,
@@ -95,6 +101,10 @@ class KubeSink:
         ref = self._completed(ref_of(obj))
         self._put(ObjectWrite(ref=ref, obj=obj), _urgency(ref.kind))
 
+    async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
+        """Ask for one condition of an object that people write; all that others wait for goes first."""
+        self._put(ConditionWrite(ref=self._completed(ref), condition=condition), Urgency.BEHIND)
+
     async def delete(self, ref: ObjectRef) -> None:
         """Ask for an object of ours to be removed. A Service is never: what we wrote to it is, if it still exists."""
         if ref.kind == "Service":
@@ -144,6 +154,8 @@ class KubeSink:
         for key in self._outbox.forget():
             if isinstance(key, ObjectRef):
                 self._witness.accepted(key)
+            elif isinstance(key, tuple) and isinstance(key[0], ObjectRef):
+                self._witness.accepted(key[0])
         self._delivery.forget()
 
     async def run(self) -> NoReturn:
@@ -241,9 +253,8 @@ class KubeSink:
             self._witness.refused(work.ref, reason)
 
     def _put(self, work: Work, urgency: Urgency) -> None:
-        kind = CLEARING if isinstance(work, StatusClearing) else work.ref.kind
         not_before = self._delivery.not_before(work.ref)
-        letter = Letter(key=work.ref, kind=kind, content=work, urgency=urgency, not_before=not_before)
+        letter = Letter(key=work.place, kind=work.kind, content=work, urgency=urgency, not_before=not_before)
         self._outbox.put(letter, time.monotonic())
         self._changed.set()
 

@@ -49,10 +49,14 @@ RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What to read: `kinds` whole; in `namespace` the ConfigMaps of these names and some Secrets."""
+    """What to read: `kinds` whole; in `namespace` the ConfigMaps of these names and some Secrets.
+
+    Kinds of `late` are read, too, and may come after the first list.
+    """
 
     kinds: frozenset[str]
     namespace: str
+    late: frozenset[str] = frozenset()
     config_maps: tuple[str, ...] = ()
 
 
@@ -97,7 +101,7 @@ class _Watches:
         """Begin all watches; nothing can be synced before they have all been named."""
         whole = [BY_NAME[name] for name in sorted(self._wanted.kinds - BY_NAME_ONLY)]
         for kind in whole:
-            self._outlet.expect(kind.plural)
+            self._outlet.expect(kind.plural, late=kind.kind in self._wanted.late)
         self._follow_secrets()
         for name in self._wanted.config_maps:
             self._tasks.create_task(self._watch_named(BY_NAME["ConfigMap"], name).run())
@@ -143,7 +147,14 @@ class _Watches:
         self._tasks.create_task(fetcher.run())
 
     def _subject(self, kind: Kind, what: str) -> Subject:
-        return Subject(kind=kind.kind, group=kind.group, plural=kind.plural, what=what, namespace=self._namespace(kind))
+        return Subject(
+            kind=kind.kind,
+            group=kind.group,
+            plural=kind.plural,
+            what=what,
+            namespace=self._namespace(kind),
+            late=kind.kind in self._wanted.late,
+        )
 
     def _namespace(self, kind: Kind) -> str:
         """Where objects of a kind count: ours for our own kinds and for what is read by name, else everywhere."""

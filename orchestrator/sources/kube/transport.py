@@ -1,5 +1,6 @@
 """The session beneath: the `kubernetes` package's, with sockets that notice a dead server, and words for its errors."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -8,6 +9,7 @@ import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_exceptions import ClientConnectorCertificateError, SocketTimeoutError
@@ -23,6 +25,8 @@ UNACKNOWLEDGED_MS = 15_000
 """An idle watch finds out after 30 s, a request after 15 s that nobody is there who answers on TCP's level."""
 CHECK_S = 1.0
 """How often files of certificates are looked at, at most: requests may be many."""
+CLOSING_ROUNDS = 100
+"""After so many rounds of the loop a closed connection has given its socket back: two or three are usual."""
 READ_BUFFER = 2**21
 """As the package has it, for events of a watch that are longer than aiohttp expects lines to be."""
 
@@ -41,6 +45,7 @@ class Transport(RESTClientObject):
             raise StartupError(f"certificates or keys cannot be used: {error}; correct the kubeconfig") from error
         self._checked_at = 0.0
         self._access = access
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self.proxy = self.proxy or _proxy_of_environment(access.configuration.host)
 
     async def request_raw(
@@ -61,6 +66,21 @@ class Transport(RESTClientObject):
             proxy_headers=self.proxy_headers,
             server_hostname=self.configuration.tls_server_name or None,
         )
+
+    async def close(self) -> None:
+        """Close all connections, and return when their sockets are closed.
+
+        A connection that was given up during its handshake would wait for the server's farewell: it is cut off.
+        """
+        await super().close()
+        for _ in range(CLOSING_ROUNDS):
+            still_open = [each for each in self._sockets if each.fileno() >= 0]
+            if not still_open:
+                return
+            for each in still_open:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            await asyncio.sleep(0)
 
     @property
     def closed(self) -> bool:
@@ -91,7 +111,18 @@ class Transport(RESTClientObject):
         return aiohttp.ClientSession(connector=self._create_connector(), read_bufsize=READ_BUFFER)
 
     def _create_connector(self) -> aiohttp.TCPConnector:
-        return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, socket_factory=_watchful_socket)
+        return aiohttp.TCPConnector(limit=0, ssl=self.ssl_context, socket_factory=self._watchful_socket)
+
+    def _watchful_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        made = socket.socket(*address[:3])
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
+        self._sockets.add(made)
+        return made
 
 
 def _proxy_of_environment(url: str) -> str | None:
@@ -100,17 +131,6 @@ def _proxy_of_environment(url: str) -> str | None:
     if parts.hostname is None or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
-
-
-def _watchful_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    made = socket.socket(*address[:3])
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNACKNOWLEDGED_MS)
-    return made
 
 
 def words(error: BaseException) -> str:

@@ -1,11 +1,11 @@
 """What waits in the sink's outbox: one value per write, and which request would make it true is decided when it is sent."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.resources.core import ServiceStatus
 from orchestrator.resources.kinds import KubeObject
-from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef
 from orchestrator.sources.interface import ObjectEvent
 
 
@@ -14,6 +14,16 @@ class Work:
     """`ref` is the object that is written."""
 
     ref: ObjectRef
+
+    @property
+    def place(self) -> Hashable:
+        """Where it waits: a newer write of the same place takes its turn."""
+        return self.ref
+
+    @property
+    def kind(self) -> str:
+        """What the API server may refuse as a whole."""
+        return self.ref.kind
 
     def over(self, older: "Work") -> "Work":  # noqa: ARG002 - the newest wins, unless it says only a part
         """Return what is to be written when this replaces `older`, which may not have been written."""
@@ -41,12 +51,34 @@ class StatusWrite(Work):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusClearing(Work):
-    """Take away what we wrote to a Service that is no LoadBalancer any more, if it still exists."""
+    """Take away what we wrote to a Service that is no LoadBalancer any more, if it still exists.
+
+    It reads Services one by one, which may be forbidden while writing their statuses is not.
+    """
+
+    @property
+    def kind(self) -> str:
+        return "Service clearing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectWrite(Work):
     obj: KubeObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionWrite(Work):
+    """One condition of an object that people write; the counts in the same status are another write."""
+
+    condition: Condition
+
+    @property
+    def place(self) -> Hashable:
+        return (self.ref, self.condition.type)
+
+    @property
+    def kind(self) -> str:
+        return f"{self.ref.kind} conditions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
