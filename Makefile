@@ -4,6 +4,8 @@
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Two modules at a time: most tests wait for a daemon or a timer, and each has namespaces of its own.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,11 +18,11 @@ demo: setup ## show the main job on this machine: manifests in, packets delivere
 
 test: setup lint types contracts unit property golden integration ## every check and test but `bench` and `e2e` (needs root)
 
-unit: setup ## small cases of every pure module
-	@$(PYTEST) -q tests/unit
+unit: setup ## small cases of every pure module, and the tables of cases
+	@$(PYTEST) -q tests/unit tests/cases
 
 property: setup ## laws, on random input
-	@$(PYTEST) -q tests/property
+	@$(PYTEST) -q $(SIDE_BY_SIDE) tests/property
 
 golden: setup ## manifests -> frr.conf, loaded into real daemons
 	@$(PYTEST) -q tests/golden
@@ -29,7 +31,7 @@ golden-update: setup ## write the goldens anew; read the diff like code
 	@$(PYTEST) -q tests/golden --golden-update
 
 integration: setup cluster ## real daemons in network namespaces, a real API server
-	@$(PYTEST) -q tests/integration
+	@$(PYTEST) -q $(SIDE_BY_SIDE) tests/integration
 
 cluster: ## build etcd and Kubernetes for the tests into a cache (needs Go; minutes the first time)
 	@.ci/cluster
