@@ -7,7 +7,8 @@ import msgspec
 from orchestrator.resources.meta import Condition, KubeStruct, ObjectMeta
 from orchestrator.resources.metallb import Int64, LabelSelector
 
-Limit = Annotated[Int64, msgspec.Meta(ge=0)]
+Limit = Annotated[Int64, msgspec.Meta(ge=0, le=2**53)]
+"""A count that every reader of JSON takes for the same number."""
 
 
 class SpeakerInterface(KubeStruct, frozen=True, omit_defaults=False):

@@ -6,7 +6,6 @@ servers add fields. `null` means absent. BGPPeer v1beta1 becomes v1beta2 (contra
 timer that is absent stays absent.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from orchestrator.resources import metallb
 from orchestrator.resources.fields import Fault, decode_secret, type_faults, unknown_fields, without_nulls
 from orchestrator.resources.kinds import BY_NAME, FERRULE, METALLB, Kind, KubeObject, ref_of
 from orchestrator.resources.meta import KubeStruct, ObjectRef, Problem, Severity
-from orchestrator.resources.rules import broken_rules
+from orchestrator.resources.rules import DNS_LABEL, broken_rules
 
 Raw = Mapping[str, object]
 
@@ -26,7 +25,6 @@ OUR_GROUPS = frozenset({METALLB, FERRULE})
 LEGACY_PEER = f"{METALLB}/v1beta1"
 DEFAULT_BGP_PORT = 179
 _DEPRECATED = Fault("apiVersion", "v1beta1 is deprecated, please use v1beta2")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_KINDS = frozenset({"Service", "Namespace"})
 
 
@@ -222,7 +220,7 @@ def _metadata_faults(raw: Raw, kind: Kind) -> Iterator[Fault]:
 def _name_faults(field: str, name: str, *, label: bool) -> Iterator[Fault]:
     """RFC 1123 names: one label of at most 63 octets, or labels joined by dots with at most 253 in all."""
     labels = [name] if label else name.split(".")
-    if len(name) > (63 if label else 253) or not all(_LABEL.fullmatch(part) for part in labels):
+    if len(name) > (63 if label else 253) or not all(DNS_LABEL.fullmatch(part) for part in labels):
         marks = '"-"' if label else '"-" and "."'
         yield Fault(
             field,

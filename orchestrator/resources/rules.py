@@ -2,6 +2,7 @@
 server's own checks of a Service. Rules that need other objects or meaning (pools that overlap) belong to `config`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
@@ -17,6 +18,8 @@ SERVICE_TYPES = ("ClusterIP", "NodePort", "LoadBalancer", "ExternalName")
 TRAFFIC_POLICIES = ("Cluster", "Local")
 FAMILIES = ("IPv4", "IPv6")
 FAMILY_POLICIES = ("SingleStack", "PreferDualStack", "RequireDualStack")
+DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+"""RFC 1123; at most 63 octets."""
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 
 
@@ -94,6 +97,29 @@ def _failover_rules(failover: extensions.Failover) -> Iterator[Fault]:
         yield Fault("spec.avoid", f"{spec.to} is where the address should be; remove it from one of the two")
 
 
+def _reservation_rules(reservation: extensions.AddressReservation) -> Iterator[Fault]:
+    spec = reservation.spec
+    selecting = spec.namespaces or spec.namespace_selectors or spec.service_selectors
+    if spec.service is None:
+        if not selecting:
+            yield Fault("spec.service", "says not for whom; add service, or namespaces or selectors")
+        return
+    if selecting:
+        message = "service excludes namespaces, namespaceSelectors and serviceSelectors; remove it or them"
+        yield Fault("spec.service", message)
+    for field, name in (("namespace", spec.service.namespace), ("name", spec.service.name)):
+        if len(name) > 63 or not DNS_LABEL.fullmatch(name):
+            yield Fault(f"spec.service.{field}", f'"{name[:80]}" is no name of a {_NAMED[field]}; correct it')
+
+
+_NAMED = {"namespace": "Namespace", "name": "Service"}
+
+
+def _quota_rules(quota: extensions.AddressQuota) -> Iterator[Fault]:
+    if quota.spec.ipv4 is None and quota.spec.ipv6 is None:
+        yield Fault("spec", "limits nothing; add ipv4 or ipv6, the most addresses to be held")
+
+
 def _choice(field: str, value: str, choices: Sequence[str]) -> Iterator[Fault]:
     if value not in choices:
         yield Fault(field, f'"{value}" is not one of {", ".join(choices)}; write one of them')
@@ -104,4 +130,6 @@ _RULES: Mapping[type, Callable[..., Iterator[Fault]]] = {
     metallb.BGPPeer: _peer_rules,
     metallb.BGPAdvertisement: _bgp_advertisement_rules,
     extensions.Failover: _failover_rules,
+    extensions.AddressReservation: _reservation_rules,
+    extensions.AddressQuota: _quota_rules,
 }

@@ -83,6 +83,8 @@ STRUCT_RULES: Mapping[Struct, tuple[Rule, ...]] = {
     ),
 }
 
+_DNS_LABEL: Schema = {"maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
+
 FIELD_LIMITS: Mapping[tuple[Struct, str], Schema] = {
     (extensions.FailoverSpec, "address"): {
         "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}],
@@ -92,8 +94,15 @@ FIELD_LIMITS: Mapping[tuple[Struct, str], Schema] = {
     # Without bounds the API server takes the rules above for too expensive.
     (extensions.FailoverSpec, "to"): {"maxLength": 253},
     (extensions.FailoverSpec, "avoid"): {"maxItems": 5000},
-    (extensions.ServiceReference, "namespace"): {"minLength": 1, "maxLength": 63},
-    (extensions.ServiceReference, "name"): {"minLength": 1, "maxLength": 63},
+    (extensions.ServiceReference, "namespace"): _DNS_LABEL,
+    (extensions.ServiceReference, "name"): _DNS_LABEL,
+    # Coarse: what is in a range, `config` reads. Anything else that it refuses is told while one writes.
+    (extensions.AddressReservationSpec, "addresses"): {
+        "items": {
+            "type": "string",
+            "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}, {"format": "cidr"}, {"pattern": "^[^-]+-[^-]+$"}],
+        }
+    },
 }
 
 ATOMIC: frozenset[Struct] = frozenset({metallb.LabelSelector, metallb.SecretReference})

@@ -11,11 +11,12 @@ from orchestrator.resources.meta import Severity
 from orchestrator.resources.parse import ParsedObject, parse_object
 from orchestrator.resources.schema import DEFINED, name_of
 from tests.support.crd_cases import NAMESPACE, Case, Raw, cases_by_hand, cases_of_defaults, cases_of_tables
+from tests.support.crd_cases_of_addresses import cases_of_addresses
 from tests.support.plane import Plane
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "crds"
 GUIDES = sorted((Path(__file__).parents[1] / "unit" / "resources").glob("seed_*.yaml"))
-CASES = (*cases_of_tables(), *cases_by_hand(), *cases_of_defaults())
+CASES = (*cases_of_tables(), *cases_by_hand(), *cases_of_defaults(), *cases_of_addresses())
 
 
 @pytest.fixture(scope="module", autouse=True)

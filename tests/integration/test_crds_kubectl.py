@@ -19,6 +19,8 @@ IDENTITY = {"apiVersion", "kind", "metadata"}
 OUR_COLUMNS = {
     "SpeakerState": ["NODE", "VERSION", "ADDRESSES", "PREFIXES", "DRAINING", "AGE"],
     "Failover": ["ADDRESS", "TO", "AVOID", "AGE"],
+    "AddressReservation": ["ADDRESSES", "SERVICE NAMESPACE", "SERVICE", "ACCEPTED", "AGE"],
+    "AddressQuota": ["IPV4", "USED IPV4", "IPV6", "USED IPV6", "ACCEPTED", "AGE"],
 }
 
 
@@ -51,6 +53,9 @@ def test_columns_appear(plane: Plane, kind: str) -> None:
         ("ipaddresspools.spec.addresses", "192.0.2.10-192.0.2.20"),
         ("bgppeers.spec.passwordSecret.key", "Ferrule: key in the Secret"),
         ("l2advertisements.spec.requireOnLink", "Ferrule: whether only nodes"),
+        ("ipaddresspools.spec.draining", "Ferrule: closes the pool"),
+        ("addressreservations.spec.service", "The only Service that gets the addresses"),
+        ("addressquotas.spec.scope", "gives each namespace as many"),
         ("failovers.spec.to", "for as long as it can"),
         ("speakerstates.spec.conflicts.action", "defended"),
         ("configurationstates.status.conditions.reason", "in one word"),

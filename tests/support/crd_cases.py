@@ -19,7 +19,11 @@ BASE: Mapping[str, Raw] = {
     "BGPPeer": PEER,
     "SpeakerState": {"node": "a"},
     "Failover": {"address": "192.0.2.10", "to": "a"},
+    "AddressReservation": {"addresses": ["192.0.2.10"], "service": {"namespace": "shop", "name": "web"}},
+    "AddressQuota": {"ipv4": 2},
 }
+OURS = frozenset({"SpeakerState", "Failover", "AddressReservation", "AddressQuota"})
+"""Kinds of ferrule.io."""
 """A spec that is accepted, where an empty one is not."""
 ITEMS: Mapping[str, Raw] = {
     "preferredNodeSelectors": {"weight": 1, "preference": {}},
@@ -68,8 +72,7 @@ class Case:
 
 def object_of(kind: str, spec: object, version: str = "", **other: object) -> Raw:
     """An object of metallb.io or ferrule.io; a spec of None is left out."""
-    ours = kind in {"SpeakerState", "Failover"}
-    named = f"ferrule.io/{version or 'v1alpha1'}" if ours else f"metallb.io/{version or _current(kind)}"
+    named = f"ferrule.io/{version or 'v1alpha1'}" if kind in OURS else f"metallb.io/{version or _current(kind)}"
     parts = {} if spec is None else {"spec": spec}
     return {"apiVersion": named, "kind": kind, "metadata": {"name": "x", "namespace": NAMESPACE}, **parts, **other}
 
@@ -169,7 +172,7 @@ def cases_of_defaults() -> Iterator[Case]:
     peer = {"peerPort": 179, "disableMP": False, "dualStackAddressFamily": False}
     for kind, filled in (("IPAddressPool", pool), ("BGPAdvertisement", lengths), ("BGPPeer", peer)):
         yield Case(name="defaults", obj=object_of(kind, BASE.get(kind, {})), accepted=True, filled=filled)
-    for kind in ("L2Advertisement", "BFDProfile", "Community", "SpeakerState", "Failover"):
+    for kind in ("L2Advertisement", "BFDProfile", "Community", *sorted(OURS)):
         yield Case(name="no defaults", obj=object_of(kind, BASE.get(kind, {})), accepted=True)
     # The default is that of the stored version.
     old = object_of("BGPPeer", PEER, "v1beta1")
@@ -179,7 +182,7 @@ def cases_of_defaults() -> Iterator[Case]:
 def _specs() -> Iterator[Case]:
     for kind in ("L2Advertisement", "BGPAdvertisement", "BFDProfile", "Community"):
         yield Case(name="without spec", obj=object_of(kind, None), accepted=True)
-    for kind in ("IPAddressPool", "SpeakerState", "Failover"):
+    for kind in ("IPAddressPool", *sorted(OURS)):
         yield Case(name="without spec", obj=object_of(kind, None), accepted=False, says="spec: Required value")
     for version in ("v1beta1", "v1beta2"):
         obj = object_of("BGPPeer", None, version)
@@ -190,7 +193,7 @@ def _unknown_fields() -> Iterator[Case]:
     for kind in ("IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer", "BFDProfile", "Community"):
         obj = object_of(kind, {**BASE.get(kind, {}), "adresses": []})
         yield Case(name="unknown field", obj=obj, accepted=False, says='unknown field "spec.adresses"')
-    for kind in ("SpeakerState", "Failover"):
+    for kind in sorted(OURS):
         obj = object_of(kind, {**BASE[kind], "adress": ""})
         yield Case(name="unknown field", obj=obj, accepted=False, says='unknown field "spec.adress"')
     deep: Raw = {"nodeSelectors": [{"matchLabel": {}}]}

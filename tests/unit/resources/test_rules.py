@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from orchestrator.resources import core, extensions, metallb
+from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectMeta
 from orchestrator.resources.rules import broken_rules
 
@@ -11,7 +12,7 @@ METADATA = ObjectMeta(name="x", namespace="default")
 SELECTOR = (metallb.LabelSelector(),)
 
 
-def fields_of(obj: core.Service | metallb.BGPPeer | metallb.BGPAdvertisement | extensions.Failover) -> list[str]:
+def fields_of(obj: KubeObject) -> list[str]:
     return [fault.field for fault in broken_rules(obj)]
 
 
@@ -93,3 +94,36 @@ def test_service_has_the_words_and_ports_that_the_api_server_takes() -> None:
 def test_failover_names_an_address_in_its_usual_form_and_a_node(spec: dict[str, Any], fields: list[str]) -> None:
     failover = extensions.Failover(metadata=METADATA, spec=extensions.FailoverSpec(**spec))
     assert fields_of(failover) == fields
+
+
+WEB = extensions.ServiceReference(namespace="shop", name="web")
+
+
+@pytest.mark.parametrize(
+    ("spec", "fields"),
+    [
+        ({"service": WEB}, []),
+        ({"namespaces": ("shop",)}, []),
+        ({"namespace_selectors": SELECTOR, "service_selectors": SELECTOR}, []),
+        ({}, ["spec.service"]),
+        ({"service": WEB, "namespaces": ("shop",)}, ["spec.service"]),
+        ({"service": WEB, "namespace_selectors": SELECTOR}, ["spec.service"]),
+        ({"service": WEB, "service_selectors": SELECTOR}, ["spec.service"]),
+        ({"service": extensions.ServiceReference(namespace="", name="web")}, ["spec.service.namespace"]),
+        ({"service": extensions.ServiceReference(namespace="shop", name="a" * 64)}, ["spec.service.name"]),
+        (
+            {"service": extensions.ServiceReference(namespace="sh op", name="w/x")},
+            ["spec.service.namespace", "spec.service.name"],
+        ),
+    ],
+)
+def test_reservation_is_for_one_service_or_for_a_selection(spec: dict[str, Any], fields: list[str]) -> None:
+    spec = {"addresses": ("192.0.2.10",), **spec}
+    reservation = extensions.AddressReservation(metadata=METADATA, spec=extensions.AddressReservationSpec(**spec))
+    assert fields_of(reservation) == fields
+
+
+@pytest.mark.parametrize(("limits", "fields"), [({"ipv4": 0}, []), ({"ipv6": 1}, []), ({}, ["spec"])])
+def test_quota_limits_a_family(limits: dict[str, int], fields: list[str]) -> None:
+    quota = extensions.AddressQuota(metadata=METADATA, spec=extensions.AddressQuotaSpec(**limits))
+    assert fields_of(quota) == fields
