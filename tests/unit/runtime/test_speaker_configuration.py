@@ -1,0 +1,46 @@
+"""What a speaker says of the configuration: it ends with its cause."""
+
+from pathlib import Path
+
+import yaml
+from prometheus_client import generate_latest
+
+from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
+from orchestrator.resources.metallb import BGPPeer
+from orchestrator.runtime.speaker_configuration import SpeakerConfiguration
+from orchestrator.runtime.store import ObjectStore
+from orchestrator.sources.interface import Upserted
+from orchestrator.sources.manifests.state import ManifestsSink
+from tests.support.objects import NAMESPACE, peer_object
+
+GOOD = peer_object("tor")
+BROKEN = peer_object("tor", bfd_profile="fast")
+STATE = f"configurationstates/{NAMESPACE}/speaker-n1.yaml"
+
+
+class Speaker:
+    """The configuration of node n1, its metrics and its state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.metrics = Metrics(SPEAKER_METRICS)
+        self._state = state
+        self._store = ObjectStore(NAMESPACE, "ferrule-last-good")
+        self._configuration = SpeakerConfiguration("n1", NAMESPACE, ManifestsSink(state), self.metrics)
+
+    async def reads(self, peer: BGPPeer) -> tuple[float, str, str]:
+        """The gauge of stale configuration, result and summary after the peer is so."""
+        self._store.apply([Upserted(peer)])
+        await self._configuration.resolve(self._store)
+        (path,) = self._state.rglob("speaker-n1.yaml")
+        status = yaml.safe_load(path.read_text())["status"]
+        lines = generate_latest(self.metrics.registry).decode().splitlines()
+        (stale,) = (line for line in lines if line.startswith("metallb_k8s_client_config_stale_bool"))
+        return float(stale.split()[-1]), status["result"], status.get("errorSummary", "")
+
+
+async def test_stale_configuration_is_over_when_the_edit_is_taken_back(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    assert await speaker.reads(GOOD) == (0.0, "Valid", "")
+    summary = "configuration error: peer tor referencing non existing bfd profile fast"
+    assert await speaker.reads(BROKEN) == (1.0, "Invalid", summary)
+    assert await speaker.reads(GOOD) == (0.0, "Valid", "")
