@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from orchestrator.config.claims import Claims, Knowledge, Subject, gather
 from orchestrator.config.communities import Aliases, parse_communities
-from orchestrator.config.findings import Findings, check_selectors, duplicates, nearest
+from orchestrator.config.findings import Findings, check_list, check_selectors, warn_unknown
 from orchestrator.config.model import BgpAdvertisement, L2Advertisement, NodeFacts, NodeName, Spread
 from orchestrator.config.nodes import selected
 from orchestrator.config.tokens import check_interface
@@ -123,9 +123,9 @@ def _read_bgp(
     spec = subject.spec
     _check_common(spec, findings, around)
     _check_lengths(spec, findings)
-    _check_list(spec.communities, "spec.communities", "community", findings)
-    _check_list(spec.peers, "spec.peers", "peers", findings)
-    _warn_unknown(spec.peers, around.peer_names, "spec.peers", "BGPPeer", findings)
+    check_list(spec.communities, "spec.communities", "community", findings)
+    check_list(spec.peers, "spec.peers", "peers", findings)
+    warn_unknown(spec.peers, around.peer_names, "spec.peers", "BGPPeer", findings)
     known = {**(subject.memory.aliases if subject.memory else {}), **around.aliases}
     communities = parse_communities(spec.communities, known, findings)
     if not findings.usable:
@@ -162,19 +162,8 @@ def _check_lengths(spec: BGPAdvertisementSpec, findings: Findings) -> None:
 
 
 def _check_common(spec: AdvertisementSpec, findings: Findings, around: Surroundings) -> None:
-    _check_list(spec.ip_address_pools, "spec.ipAddressPools", "ipAddressPools", findings)
-    _warn_unknown(spec.ip_address_pools, around.pool_names, "spec.ipAddressPools", "IPAddressPool", findings)
+    check_list(spec.ip_address_pools, "spec.ipAddressPools", "ipAddressPools", findings)
+    warn_unknown(spec.ip_address_pools, around.pool_names, "spec.ipAddressPools", "IPAddressPool", findings)
     check_selectors(spec.ip_address_pool_selectors, "spec.ipAddressPoolSelectors", findings)
     check_selectors(spec.node_selectors, "spec.nodeSelectors", findings)
     check_selectors(spec.service_selectors, "spec.serviceSelectors", findings)
-
-
-def _check_list(names: Collection[str], field: str, word: str, findings: Findings) -> None:
-    for name in duplicates(names):
-        findings.error(field, f'duplicate definition of {word} "{name}"; remove one of them')
-
-
-def _warn_unknown(names: Collection[str], existing: Collection[str], field: str, kind: str, findings: Findings) -> None:
-    for name in names:
-        if name not in existing:
-            findings.warn(field, f'there is no {kind} "{name}", so this name has no effect; {nearest(name, existing)}')

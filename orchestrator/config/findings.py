@@ -1,7 +1,7 @@
 """What is wrong with one object, while it is being read; and the words that every message of `config` shares."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 
 from orchestrator.resources.meta import ObjectRef, Problem, Severity
@@ -44,6 +44,19 @@ def check_selectors(selectors: Sequence[LabelSelector], field: str, findings: Fi
     """Note everything that is wrong in a list of selectors."""
     for path, message in selector_faults(selectors, field):
         findings.error(path, message)
+
+
+def check_list(names: Iterable[str], field: str, word: str, findings: Findings) -> None:
+    """Note the names that stand twice in a list of what `word` says."""
+    for name in duplicates(names):
+        findings.error(field, f'duplicate definition of {word} "{name}"; remove one of them')
+
+
+def warn_unknown(names: Iterable[str], existing: Collection[str], field: str, kind: str, findings: Findings) -> None:
+    """Say which names are of no object: no error, it may come later, but it is mostly a typo."""
+    for name in names:
+        if name not in existing:
+            findings.warn(field, f'there is no {kind} "{name}", so this name has no effect; {nearest(name, existing)}')
 
 
 def nearest(name: str, existing: Iterable[str]) -> str:

@@ -1,19 +1,44 @@
 """`resolve`: objects in, one Config out, with every Problem found on the way. Controller, speakers and `lint` call it.
 
 The order is that of references: nodes, profiles and aliases first, then peers and pools, then the advertisements that
-join them. No step fails as a whole: an object that cannot be used is replaced by its last good spec or left out
+join them, and the reservations and quotas that are about pools. No step fails as a whole: an object that cannot be used is replaced by its last good spec or left out
 (`claims`), and of two objects that conflict one goes on (`sessions`, `pools`, `attachment`). Equal objects give an equal
 result in any order of the mappings.
 """
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from orchestrator.config import advertisements, attachment, bfd, communities, nodes, peers, pools, sessions
+from orchestrator.config import (
+    address_quotas,
+    advertisements,
+    attachment,
+    bfd,
+    communities,
+    nodes,
+    peers,
+    pools,
+    reservations,
+    sessions,
+)
 from orchestrator.config.claims import Claims, Knowledge
-from orchestrator.config.model import BfdProfile, Config, LastGood, NodeFacts, NodeName, Pool, Resolved
+from orchestrator.config.model import (
+    AddressQuota,
+    BfdProfile,
+    Config,
+    LastGood,
+    NodeFacts,
+    NodeName,
+    Pool,
+    Reservation,
+    Resolved,
+)
+from orchestrator.config.spans import Spans
 from orchestrator.resources.meta import ObjectRef, Problem, Severity
 from orchestrator.resources.snapshot import ClusterSnapshot
+
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +66,16 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
         aliases=aliases,
     )
     carrying, carrying_step = _attach(knowledge, drafts, around, settled, profiles)
+    reserved, reserved_step = _reservations(knowledge, drafts, all_pools=drafts.keys() == around.pool_names)
+    quotas, quota_step = _quotas(knowledge, around.pool_names)
     steps = (
         profile_step,
         _Step((*alias_claims.problems, *alias_problems), {**alias_claims.memories, **alias_memories}),
         peer_step,
         _Step((*pool_claims.problems, *pool_problems), pool_memories),
         carrying_step,
+        reserved_step,
+        quota_step,
     )
     return Resolved(
         config=Config(
@@ -54,6 +83,8 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
             peers=settled.peers,
             bfd_profiles=profiles,
             nodes=known_nodes,
+            reservations=reserved,
+            quotas=quotas,
             held_peers=settled.held,
             locked_peers=settled.locked,
         ),
@@ -82,11 +113,38 @@ def _in_order(problems: Collection[Problem]) -> tuple[Problem, ...]:
 
 
 def _profiles(claims: Claims[BfdProfile]) -> tuple[dict[str, BfdProfile], _Step]:
+    return _first_variants(claims), _Step(claims.problems, _memories(claims))
+
+
+def _quotas(knowledge: Knowledge, pool_names: Collection[str]) -> tuple[dict[str, AddressQuota], _Step]:
+    around = address_quotas.Surroundings(namespaces=knowledge.snapshot.namespaces, pool_names=pool_names)
+    claims = address_quotas.claims_of(knowledge, around)
+    return _first_variants(claims), _Step(claims.problems, _memories(claims))
+
+
+def _first_variants(claims: Claims[V]) -> dict[str, V]:
+    """By name, of kinds whose objects conflict with nothing."""
+    return {claim.ref.name: claim.variants[0] for claim in sorted(claims.served, key=lambda claim: claim.ref.name)}
+
+
+def _memories(claims: Claims[V]) -> Mapping[ObjectRef, bytes]:
     memories = dict(claims.memories)
     for claim in claims.served:
         memories |= claim.memory(in_use=True)
-    profiles = {claim.ref.name: claim.variants[0] for claim in claims.served}
-    return dict(sorted(profiles.items())), _Step(claims.problems, memories)
+    return memories
+
+
+def _reservations(
+    knowledge: Knowledge, drafts: Mapping[str, pools.Draft], *, all_pools: bool
+) -> tuple[dict[str, Reservation], _Step]:
+    """With `all_pools` in use, what a reservation keeps outside of them is worth a warning."""
+    ranges = Spans()
+    for name, draft in drafts.items():
+        ranges.add_all(draft, name)
+    around = reservations.Surroundings(namespaces=knowledge.snapshot.namespaces, pools=ranges if all_pools else None)
+    claims = reservations.claims_of(knowledge, around)
+    reserved, problems, memories = reservations.settle(claims)
+    return reserved, _Step((*claims.problems, *problems), memories)
 
 
 def _peers(
@@ -118,7 +176,5 @@ def _attach(
         carrying[name], echo_problems = attachment.without_echo_peers(pool, receivers, profiles)
         problems += [*bgp.problems, *echo_problems]
         conflicting |= bgp.conflicting
-    memories = {**l2_claims.memories, **attachment.bgp_memories(bgp_claims, conflicting)}
-    for claim in l2_claims.served:
-        memories |= claim.memory(in_use=True)
+    memories = {**_memories(l2_claims), **attachment.bgp_memories(bgp_claims, conflicting)}
     return carrying, _Step(tuple(problems), memories)

@@ -146,3 +146,11 @@ def parse_range(text: str) -> AddressRange:
     except ValueError as error:
         raise InvalidConfig(f'"{text}" is not a CIDR: {error}') from None
     return AddressRange(network.network_address, network.broadcast_address)
+
+
+def parse_address_or_range(text: str) -> AddressRange:
+    """As `parse_range`, and one address for itself. Raises InvalidConfig."""
+    if "-" in text or "/" in text:
+        return parse_range(text)
+    address = parse_address(text)
+    return AddressRange(address, address)

@@ -20,10 +20,13 @@ from tests.support.objects import (
     l2_object,
     labeled,
     named,
+    namespace_object,
     node_object,
     peer_object,
     pool_object,
+    quota_object,
     ref,
+    reservation_object,
     service,
 )
 
@@ -117,7 +120,7 @@ selectors = st.sampled_from([(), (labeled(rack="1"),), (labeled(rack="2"),)])
 @st.composite
 def pool_objects(draw: st.DrawFn) -> Any:
     entry = draw(st.sampled_from(["10.0.0.0/24", "10.0.0.128/25", "10.1.0.0/24", "2001:db8::/64", "nonsense"]))
-    return pool_object(draw(names), entry, created=draw(times))
+    return pool_object(draw(names), entry, created=draw(times), draining=draw(st.booleans()))
 
 
 @st.composite
@@ -151,6 +154,30 @@ def community_objects(draw: st.DrawFn) -> Any:
     return community_object(draw(names), created=draw(times), red=draw(st.sampled_from(["65000:7", "bad"])))
 
 
+reserved_entries = st.sampled_from(["10.0.0.7", "10.0.0.0/25", "10.1.0.1-10.1.0.9", "2001:db8::1", "10.9.0.1", "web"])
+
+
+@st.composite
+def reservation_objects(draw: st.DrawFn) -> Any:
+    return reservation_object(
+        draw(names),
+        *draw(st.lists(reserved_entries, min_size=1, max_size=2)),
+        created=draw(times),
+        namespaces=draw(st.sampled_from([(), ("x",), ("x", "x")])),
+        service_selectors=draw(selectors),
+    )
+
+
+@st.composite
+def quota_objects(draw: st.DrawFn) -> Any:
+    return quota_object(
+        draw(names),
+        ipv4=draw(st.none() | st.integers(0, 2)),
+        pools=draw(st.sampled_from([(), ("a",), ("a", "a")])),
+        namespace_selectors=draw(selectors),
+    )
+
+
 @st.composite
 def snapshots(draw: st.DrawFn) -> ClusterSnapshot:
     """Few objects that conflict often, some of them broken."""
@@ -161,5 +188,8 @@ def snapshots(draw: st.DrawFn) -> ClusterSnapshot:
         l2_advertisements=named(*draw(st.lists(names.map(l2_object), max_size=2))),
         communities=named(*draw(st.lists(community_objects(), max_size=2))),
         bfd_profiles=named(*draw(st.lists(names.map(bfd_object), max_size=1))),
+        reservations=named(*draw(st.lists(reservation_objects(), max_size=3))),
+        quotas=named(*draw(st.lists(quota_objects(), max_size=2))),
+        namespaces=named(namespace_object("x", rack="1")),
         nodes=named(node_object("n1", rack="1"), node_object("n2", rack="2")),
     )

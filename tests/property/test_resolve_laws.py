@@ -10,7 +10,15 @@ from orchestrator.config.model import Resolved
 from orchestrator.config.resolve import resolve
 from orchestrator.resources.snapshot import ClusterSnapshot
 from tests.property.strategies_decide import patiently, snapshots
-from tests.support.objects import bgp_object, community_object, l2_object, peer_object, pool_object
+from tests.support.objects import (
+    bgp_object,
+    community_object,
+    l2_object,
+    peer_object,
+    pool_object,
+    quota_object,
+    reservation_object,
+)
 
 BROKEN: dict[str, Any] = {
     "pools": pool_object("broken", "10.0.0.0"),
@@ -18,6 +26,8 @@ BROKEN: dict[str, Any] = {
     "bgp_advertisements": bgp_object("broken", aggregation_length=33),
     "l2_advertisements": l2_object("broken", interfaces=("not a link",)),
     "communities": community_object("broken", red="bad"),
+    "reservations": reservation_object("broken", "10.0.0.1", "10.0.0.1", namespaces=("x",)),
+    "quotas": quota_object("broken", ipv4=1, pools=("a", "a")),
 }
 
 
@@ -65,13 +75,15 @@ def places(resolved: Resolved) -> set[tuple[str, str]]:
 @patiently
 @given(snapshots(), snapshots())
 def test_new_objects_never_change_what_runs(before: ClusterSnapshot, after: ClusterSnapshot) -> None:
-    """Objects of `before` that stay as they are keep their pool ranges and their sessions whatever is added."""
+    """Objects of `before` that stay as they are keep their ranges, sessions and limits whatever is added."""
     first = resolve(before, {})
     joined = replace(
         after,
         pools={**after.pools, **before.pools},
         peers={**after.peers, **before.peers},
         bfd_profiles={**after.bfd_profiles, **before.bfd_profiles},
+        reservations={**after.reservations, **before.reservations},
+        quotas={**after.quotas, **before.quotas},
     )
     second = resolve(joined, first.last_good)
     remembered = {origin.name for origin in first.last_good if origin.kind == "BGPPeer"}
@@ -81,3 +93,6 @@ def test_new_objects_never_change_what_runs(before: ClusterSnapshot, after: Clus
     assert {name: peer for name, peer in second.config.peers.items() if name in remembered} == {
         name: peer for name, peer in first.config.peers.items() if name in remembered
     }
+    reserved, quotas = second.config.reservations, second.config.quotas
+    assert {name: reserved[name] for name in first.config.reservations} == first.config.reservations
+    assert {name: quotas[name] for name in first.config.quotas} == first.config.quotas

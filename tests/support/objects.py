@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator.config.model import BgpAdvertisement, Config, L2Advertisement, NodeFacts, Peer, Pool
 from orchestrator.net.addresses import IpAddress, parse_address, parse_range
 from orchestrator.net.bgp import Asn
-from orchestrator.resources import core, metallb
+from orchestrator.resources import core, extensions, metallb
 from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 
 NAMESPACE = "metallb-system"
@@ -56,6 +56,23 @@ def community_object(name: str, created: str | None = None, **aliases: str) -> m
 
 def bfd_object(name: str, **spec: Any) -> metallb.BFDProfile:
     return metallb.BFDProfile(metadata=metadata(name), spec=metallb.BFDProfileSpec(**spec))
+
+
+def reservation_object(
+    name: str, *addresses: str, created: str | None = None, **spec: Any
+) -> extensions.AddressReservation:
+    return extensions.AddressReservation(
+        metadata=metadata(name, creation_timestamp=created),
+        spec=extensions.AddressReservationSpec(addresses=addresses, **spec),
+    )
+
+
+def quota_object(name: str, **spec: Any) -> extensions.AddressQuota:
+    return extensions.AddressQuota(metadata=metadata(name), spec=extensions.AddressQuotaSpec(**spec))
+
+
+def namespace_object(name: str, **labels: str) -> core.Namespace:
+    return core.Namespace(metadata=ObjectMeta(name=name, labels=labels))
 
 
 def node_object(name: str, **labels: str) -> core.Node:

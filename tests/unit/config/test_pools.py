@@ -115,3 +115,19 @@ def test_neighboring_pools_do_not_overlap() -> None:
     kept, problems, _ = settle(claims(pool_object("a", "10.0.0.0/25"), pool_object("b", "10.0.0.128/25")))
     assert len(kept) == 2
     assert not problems
+
+
+def test_pool_drains_with_the_spec_that_says_so() -> None:
+    calm, draining = pool_object("a", "10.0.0.0/24"), pool_object("a", "10.0.0.0/24", draining=True)
+    kept, _, memory = settle(claims(draining))
+    assert kept["a"].pool.draining
+    assert not settle(claims(calm, last_good=memory))[0]["a"].pool.draining
+
+
+def test_broken_pool_drains_if_its_last_good_spec_said_so() -> None:
+    _, _, memory = settle(claims(pool_object("a", "10.0.0.0/24", draining=True)))
+    kept, _, _ = settle(claims(pool_object("a", "nonsense"), last_good=memory))
+    assert kept["a"].pool.draining
+    _, _, memory = settle(claims(pool_object("a", "10.0.0.0/24")))
+    kept, _, _ = settle(claims(pool_object("a", "nonsense", draining=True), last_good=memory))
+    assert not kept["a"].pool.draining

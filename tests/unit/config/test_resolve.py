@@ -15,7 +15,9 @@ from tests.support.objects import (
     node_object,
     peer_object,
     pool_object,
+    quota_object,
     ref,
+    reservation_object,
 )
 
 NOTHING: LastGood = {}
@@ -31,6 +33,8 @@ def snapshot(**changes: Any) -> ClusterSnapshot:
         "bfd_profiles": named(bfd_object("fast", receive_interval=100)),
         "communities": named(community_object("c", red="65000:1")),
         "nodes": named(node_object("n1"), node_object("n2")),
+        "reservations": named(reservation_object("kept", "10.0.0.7", namespaces=("shop",))),
+        "quotas": named(quota_object("few", ipv4=2, pools=("p",))),
     }
     return ClusterSnapshot(**{**good, **changes})
 
@@ -44,8 +48,12 @@ def test_good_objects_are_joined_without_problems() -> None:
     assert list(resolved.config.peers) == ["router"]
     assert list(resolved.config.bfd_profiles) == ["fast"]
     assert list(resolved.config.nodes) == ["n1", "n2"]
+    assert list(resolved.config.reservations) == ["kept"]
+    assert list(resolved.config.quotas) == ["few"]
     assert not resolved.config.held_peers
     assert [str(origin) for origin in resolved.last_good] == [
+        "AddressQuota metallb-system/few",
+        "AddressReservation metallb-system/kept",
         "BFDProfile metallb-system/fast",
         "BGPAdvertisement metallb-system/b",
         "BGPPeer metallb-system/router",
@@ -87,7 +95,16 @@ def test_incomplete_input_removes_nothing() -> None:
     first = resolve(snapshot(), NOTHING)
     absent: dict[str, Any] = {
         kind: {}
-        for kind in ("pools", "peers", "bfd_profiles", "communities", "l2_advertisements", "bgp_advertisements")
+        for kind in (
+            "pools",
+            "peers",
+            "bfd_profiles",
+            "communities",
+            "l2_advertisements",
+            "bgp_advertisements",
+            "reservations",
+            "quotas",
+        )
     }
     assert resolve(snapshot(**absent, incomplete=True), first.last_good) == first
     assert resolve(snapshot(**absent), first.last_good).last_good == {}
@@ -101,6 +118,21 @@ def test_name_that_resolves_to_a_broken_object_is_not_called_unknown() -> None:
         NOTHING,
     )
     assert [problem.severity for problem in resolved.problems] == [Severity.ERROR]
+
+
+def test_reservations_and_quotas_are_held_against_the_pools() -> None:
+    resolved = resolve(snapshot(pools=named(pool_object("other", "10.1.0.0/24"))), NOTHING)
+    assert [(str(each.ref), each.field, each.severity) for each in resolved.problems] == [
+        ("AddressQuota metallb-system/few", "spec.pools", Severity.WARNING),
+        ("AddressReservation metallb-system/kept", "spec.addresses[0]", Severity.WARNING),
+    ]
+    assert resolved.config.reservations
+    assert resolved.config.quotas
+
+
+def test_reservation_in_a_broken_pool_is_not_called_outside() -> None:
+    resolved = resolve(snapshot(pools=named(pool_object("p", "nonsense"))), NOTHING)
+    assert {str(each.ref) for each in resolved.problems} == {"IPAddressPool metallb-system/p"}
 
 
 def test_memory_is_json_without_objects_of_ours() -> None:

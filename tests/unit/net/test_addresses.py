@@ -8,6 +8,7 @@ from orchestrator.net.addresses import (
     covering_prefix,
     family_of,
     parse_address,
+    parse_address_or_range,
     parse_range,
     prefix_key,
 )
@@ -109,3 +110,22 @@ def test_covering_prefix_masks_the_host_bits() -> None:
 
 def test_equal_ranges_are_one_in_a_set() -> None:
     assert len({parse_range("192.0.2.0/31"), AddressRange(parse_address("192.0.2.0"), parse_address("192.0.2.1"))}) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("192.0.2.7", "192.0.2.7-192.0.2.7"),
+        ("2001:db8::7", "2001:db8::7-2001:db8::7"),
+        ("192.0.2.7/30", "192.0.2.4-192.0.2.7"),
+        ("192.0.2.7 - 192.0.2.9", "192.0.2.7-192.0.2.9"),
+    ],
+)
+def test_one_address_is_a_range_where_that_is_allowed(text: str, expected: str) -> None:
+    assert str(parse_address_or_range(text)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "web", "192.0.2.300", "192.0.2.0/33", "fe80::1%eth0"])
+def test_what_is_neither_address_nor_range_is_refused(text: str) -> None:
+    with pytest.raises(InvalidConfig):
+        parse_address_or_range(text)

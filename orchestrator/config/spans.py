@@ -1,0 +1,119 @@
+"""Ranges that only one object may have: which of two overlapping objects stays.
+
+An object that overlaps with one served before takes its last good ranges if those fit, else it is left out whole.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from orchestrator.config.claims import Claim, Claims
+from orchestrator.config.findings import Findings
+from orchestrator.net.addresses import AddressRange
+from orchestrator.resources.meta import ObjectRef, Problem
+
+
+class Ranged(Protocol):
+    """A value with ranges; `entries` are their texts, in the same order."""
+
+    @property
+    def entries(self) -> tuple[str, ...]: ...
+    @property
+    def ranges(self) -> tuple[AddressRange, ...]: ...
+
+
+R = TypeVar("R", bound=Ranged)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """The range that `owner` wrote as `entry`."""
+
+    version: int
+    first: int
+    last: int
+    entry: str
+    owner: str
+
+
+def _start(span: Span) -> tuple[int, int]:
+    return (span.version, span.first)
+
+
+class Spans:
+    """Ranges that do not overlap, in order, so that a new one is compared with its neighbors only."""
+
+    def __init__(self) -> None:
+        self._spans: list[Span] = []
+
+    def add(self, part: AddressRange, entry: str, owner: str) -> None:
+        insort(self._spans, Span(part.first.version, int(part.first), int(part.last), entry, owner))
+
+    def add_all(self, value: Ranged, owner: str) -> None:
+        for entry, part in zip(value.entries, value.ranges, strict=True):
+            self.add(part, entry, owner)
+
+    def overlap(self, part: AddressRange) -> Span | None:
+        """Return a range that shares an address with `part`."""
+        version, first, last = int(part.first.version), int(part.first), int(part.last)
+        index = bisect_right(self._spans, (version, last), key=_start)
+        if index == 0:
+            return None
+        before = self._spans[index - 1]
+        return before if before.version == version and before.last >= first else None
+
+
+Wording = Callable[[str, str, Span], str]
+"""What is said of an entry, of the object with that name, that overlaps with a span."""
+
+
+def check_apart(
+    entries: Sequence[str], found: Mapping[int, AddressRange], wording: Wording, findings: Findings
+) -> None:
+    """Note every entry of one object that overlaps with an earlier one; `found` are those that could be read."""
+    seen, name = Spans(), findings.ref.name
+    for index, part in found.items():
+        met = seen.overlap(part)
+        if met is None:
+            seen.add(part, entries[index], name)
+        else:
+            findings.error(f"spec.addresses[{index}]", wording(entries[index], name, met))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled(Generic[R]):
+    """By name the variants of each object that stays, from the one that is used on; and what to remember."""
+
+    kept: Mapping[str, tuple[R, ...]]
+    problems: tuple[Problem, ...]
+    memories: Mapping[ObjectRef, bytes]
+
+
+def settle(claims: Claims[R], wording: Wording) -> Settled[R]:
+    """Serve the claims in their order; each gets its first variant that overlaps with nothing."""
+    spans = Spans()
+    kept: dict[str, tuple[R, ...]] = {}
+    problems: list[Problem] = []
+    memories = dict(claims.memories)
+    for claim in claims.served:
+        clashes = {index: _clashes(value, spans, claim, wording) for index, value in enumerate(claim.variants)}
+        problems += clashes[0]
+        free = next((index for index, found in clashes.items() if not found), None)
+        memories |= claim.memory(in_use=free == 0)
+        if free is not None:
+            kept[claim.ref.name] = claim.variants[free:]
+            spans.add_all(claim.variants[free], claim.ref.name)
+    return Settled(kept=dict(sorted(kept.items())), problems=tuple(problems), memories=memories)
+
+
+def _clashes(value: R, spans: Spans, claim: Claim[R], wording: Wording) -> tuple[Problem, ...]:
+    found = (
+        (index, entry, spans.overlap(part))
+        for index, (entry, part) in enumerate(zip(value.entries, value.ranges, strict=True))
+    )
+    return tuple(
+        Problem(ref=claim.ref, field=f"spec.addresses[{index}]", message=wording(entry, claim.ref.name, met))
+        for index, entry, met in found
+        if met is not None
+    )
