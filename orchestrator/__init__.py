@@ -19,7 +19,7 @@ The map. Data flows one way:
         spans.py namespaces.py pools.py reservations.py address_quotas.py
         local_pref.py advertisements.py attachment.py communities.py
         peers.py sessions.py passwords.py bfd.py
-        advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py
+        advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py engines.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py ledger.py requests.py sharing.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py

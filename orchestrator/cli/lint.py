@@ -1,60 +1,141 @@
-"""`ferrule lint`: every problem of a set of manifests, with its place and remedy. Needs no cluster and changes nothing.
+"""`ferrule lint`: every problem of a set of manifests, or of a cluster, with its place and remedy. Changes nothing.
 
-Exit status 3 if there is any problem, warnings included. Node objects are usually not among the manifests: selectors of
-nodes then match nothing, which is no problem.
+Exit status 3 if there is any problem, warnings and advice included. Node objects are often not among the manifests:
+selectors of nodes then match nothing, which is no problem.
 """
 
 import argparse
+import asyncio
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli import origin
+from orchestrator.config.advice import advise
+from orchestrator.config.engines import BgpEngine, refusals
 from orchestrator.config.resolve import resolve
+from orchestrator.errors import StartupError
+from orchestrator.resources.core import Service
+from orchestrator.resources.extensions import SpeakerState
 from orchestrator.resources.meta import Problem, Severity
-from orchestrator.settings import DEFAULT_NAMESPACE
-from orchestrator.sources.manifests.reader import ManifestSet, read_manifests
+from orchestrator.runtime.live_objects import read_live_objects
+from orchestrator.settings import ProcessSettings, default_namespace
+from orchestrator.sources.manifests.reader import STANDARD_INPUT, ManifestSet, read_manifests
 
 PROBLEMS_FOUND = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What is asked of the objects beside being right: that the engine can do it, and that it is sensible."""
+
+    engine: BgpEngine = BgpEngine.FRR
+    advice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The problems, and what was looked at in words."""
+
+    problems: tuple[Problem, ...]
+    scope: str
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument(
-        "files", nargs="*", default=["-"], metavar="FILE", help="manifests; folders are searched, - is standard input"
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="manifests; folders are searched, - is standard input (default: -, unless --source or --kubeconfig)",
     )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: %(default)s")
     parser.add_argument(
-        "--namespace",
-        default=DEFAULT_NAMESPACE,
-        metavar="NS",
-        help="where the installation's objects are (default: %(default)s)",
+        "--bgp-engine",
+        type=BgpEngine,
+        choices=tuple(BgpEngine),
+        default=BgpEngine.FRR,
+        metavar="{frr,exabgp}",
+        help="refuse what this engine cannot do (default: frr)",
     )
+    parser.add_argument(
+        "--no-advice",
+        action="store_true",
+        help="leave out what is legal and surely not meant; for a part of the manifests",
+    )
+    parser.add_argument(
+        "--namespace",
+        default="",
+        metavar="NS",
+        help="where the installation's objects are (default: the pod's, else metallb-system)",
+    )
+    origin.add_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the problems of the files; 3 if there are any."""
-    manifests = read_manifests(arguments.files, arguments.namespace)
-    problems = problems_of(manifests, arguments.namespace)
+    """Print the problems; 3 if there are any."""
+    demands = Demands(engine=arguments.bgp_engine, advice=not arguments.no_advice)
+    report = _live(arguments, demands) if _is_live(arguments) else _of_files(arguments, demands)
     if arguments.output == "json":
-        _print_json(problems)
+        _print_json(report.problems)
     elif sys.stdout.isatty():
-        _print_table(problems)
+        _print_table(report.problems)
     else:
-        _print_lines(problems)
-    sys.stderr.write(_counts(manifests, problems) + "\n")
-    return PROBLEMS_FOUND if problems else 0
+        _print_lines(report.problems)
+    sys.stderr.write(f"{report.scope}: {_counts(report.problems)}\n")
+    return PROBLEMS_FOUND if report.problems else 0
 
 
-def problems_of(manifests: ManifestSet, namespace: str) -> tuple[Problem, ...]:
+# --- what is looked at ------------------------------------------------------------------------------------------------
+
+
+def _is_live(arguments: argparse.Namespace) -> bool:
+    live = bool(arguments.source or arguments.kubeconfig or arguments.context or arguments.state)
+    if live and arguments.files:
+        raise StartupError("either files or --source, --kubeconfig; run ferrule lint for each of them")
+    return live
+
+
+def _of_files(arguments: argparse.Namespace, demands: Demands) -> Report:
+    namespace = arguments.namespace or default_namespace()
+    manifests = read_manifests(arguments.files or [STANDARD_INPUT], namespace)
+    read = _counted(len(manifests.objects) + len(manifests.unusable), "object")
+    scope = f"{read} read, {manifests.ignored} of other kinds left aside"
+    return Report(problems_of(manifests, namespace, demands), scope)
+
+
+def problems_of(manifests: ManifestSet, namespace: str, demands: Demands) -> tuple[Problem, ...]:
     """Return every problem once: of the files, of each object, of all objects together; by file and line."""
-    resolved = resolve(manifests.snapshot_if_mended(namespace), {})
-    found = dict.fromkeys((*manifests.all_problems, *manifests.located(resolved.problems)))
-    return tuple(sorted(found, key=_order))
+    snapshot = manifests.snapshot_if_mended(namespace)
+    resolved = resolve(snapshot, {})
+    found = [*resolved.problems, *refusals(demands.engine, resolved.config)]
+    if demands.advice:
+        objects = [event.obj for event in manifests.objects]
+        services = [obj for obj in objects if isinstance(obj, Service)]
+        speakers = [obj.spec for obj in objects if isinstance(obj, SpeakerState)]
+        found += advise(resolved.config, snapshot, services, speakers)
+    return _once((*manifests.all_problems, *manifests.located(found)))
+
+
+def _live(arguments: argparse.Namespace, demands: Demands) -> Report:
+    namespace = arguments.namespace or default_namespace()
+    settings = ProcessSettings(origin=origin.origin_of(arguments), namespace=namespace)
+    objects = asyncio.run(read_live_objects(settings))
+    resolved = resolve(objects.snapshot, objects.last_good)
+    found = [*objects.problems, *resolved.problems, *refusals(demands.engine, resolved.config)]
+    if demands.advice:
+        found += advise(resolved.config, objects.snapshot, objects.services, objects.speakers)
+    return Report(_once(found), objects.place)
+
+
+def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(dict.fromkeys(problems), key=_order))
 
 
 def _order(problem: Problem) -> tuple[str, int, str, str]:
@@ -62,11 +143,12 @@ def _order(problem: Problem) -> tuple[str, int, str, str]:
     return (file, int(line or 0), str(problem.ref), problem.field)
 
 
-def _counts(manifests: ManifestSet, problems: Sequence[Problem]) -> str:
+# --- how it is said ---------------------------------------------------------------------------------------------------
+
+
+def _counts(problems: Sequence[Problem]) -> str:
     severities = Counter(problem.severity for problem in problems)
-    read = _counted(len(manifests.objects) + len(manifests.unusable), "object")
-    errors, warnings = (_counted(severities[each], each.value) for each in (Severity.ERROR, Severity.WARNING))
-    return f"{read} read, {manifests.ignored} of other kinds left aside: {errors}, {warnings}"
+    return ", ".join(_counted(severities[each], each.value) for each in (Severity.ERROR, Severity.WARNING))
 
 
 def _counted(count: int, what: str) -> str:
@@ -78,6 +160,7 @@ def _print_json(problems: Sequence[Problem]) -> None:
         {
             "source": problem.source,
             "severity": problem.severity.value,
+            "code": problem.code,
             **problem.ref._asdict(),
             "field": problem.field,
             "message": problem.message,
@@ -89,7 +172,8 @@ def _print_json(problems: Sequence[Problem]) -> None:
 
 def _print_lines(problems: Sequence[Problem]) -> None:
     for problem in problems:
-        line = f"{problem.source or '-'}: {problem.severity.value}: {problem}"
+        code = f" [{problem.code}]" if problem.code else ""
+        line = f"{problem.source or '-'}: {problem.severity.value}: {problem}{code}"
         sys.stdout.write("".join(mark if mark.isprintable() else " " for mark in line) + "\n")
 
 
@@ -102,5 +186,6 @@ def _print_table(problems: Sequence[Problem]) -> None:
     for problem in problems:
         color = "red" if problem.severity is Severity.ERROR else "yellow"
         where = "\n".join(part for part in (problem.source, str(problem.ref), problem.field) if part)
-        table.add_row(Text(problem.severity.value, color), Text(where), Text(problem.message))
+        what = "\n".join(part for part in (problem.message, problem.code and f"[{problem.code}]") if part)
+        table.add_row(Text(problem.severity.value, color), Text(where), Text(what))
     Console().print(table)

@@ -104,7 +104,8 @@ def _unused_aliases(known: Known) -> Iterator[Problem]:
     used = {text for each in known.snapshot.bgp_advertisements.values() for text in each.spec.communities}
     for name, community in sorted(known.snapshot.communities.items()):
         aliases = {entry.name for entry in community.spec.communities}
-        if aliases and aliases.isdisjoint(used):
+        values = {entry.value for entry in community.spec.communities}
+        if aliases and used.isdisjoint(aliases | values):
             message = (
                 f"no BGPAdvertisement uses {some_of(aliases)}; write the alias into spec.communities of one, or remove "
                 "this object"

@@ -49,7 +49,6 @@ class AdviceReason(Enum):
     DEAD_PEER_UNNOTICED = "DeadPeerUnnoticed"
     COMMUNITY_UNUSED = "CommunityUnused"
     BFD_PROFILE_UNUSED = "BfdProfileUnused"
-    RESERVATION_OUTSIDE_POOLS = "ReservationOutsidePools"
     QUOTA_ADMITS_NOBODY = "QuotaAdmitsNobody"
 
 

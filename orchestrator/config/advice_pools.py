@@ -1,4 +1,4 @@
-"""Advice on pools, reservations and quotas: addresses that are somebody else's, and addresses that nobody gets."""
+"""Advice on pools and quotas: addresses that are somebody else's, and addresses that nobody gets."""
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
@@ -28,7 +28,7 @@ LARGEST_WITH_BUGGY_ONLY = 2
 
 
 def warnings_about(known: Known) -> Iterator[Problem]:
-    """Yield what is doubtful about pools, reservations and quotas."""
+    """Yield what is doubtful about pools and quotas."""
     yield from _taken_addresses(known)
     for pool in known.pools():
         yield from _unadvertised(pool, known)
@@ -38,7 +38,6 @@ def warnings_about(known: Known) -> Iterator[Problem]:
         yield from _serves_nobody(pool, known)
         yield from _subnet_addresses(pool, known)
         yield from _off_link(pool, known)
-    yield from _reservations(known)
     yield from _quotas(known)
 
 
@@ -216,19 +215,7 @@ def _namespaces_are_known(known: Known) -> bool:
     return EVERY_CLUSTER_HAS in known.snapshot.namespaces
 
 
-# --- reservations and quotas ------------------------------------------------------------------------------------------
-
-
-def _reservations(known: Known) -> Iterator[Problem]:
-    if not known.all_read("IPAddressPool"):
-        return
-    owned = [part for pool in known.config.pools.values() for part in pool.ranges]
-    for _, reservation in sorted(known.config.reservations.items()):
-        for index, part in enumerate(reservation.ranges):
-            if not any(part.overlaps(each) for each in owned):
-                message = f"no pool has an address of {part}, so nothing is kept; add it to a pool, or remove it here"
-                field = f"{ADDRESSES}[{index}]"
-                yield warning(reservation.origin, field, AdviceReason.RESERVATION_OUTSIDE_POOLS, message)
+# --- quotas -----------------------------------------------------------------------------------------------------------
 
 
 def _quotas(known: Known) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from orchestrator.errors import KubeError, StartupError
-from orchestrator.resources.kinds import BY_NAME
+from orchestrator.resources.kinds import BY_NAME, CONFIGURED_KINDS
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.origins import Interest, open_origin
@@ -19,7 +19,7 @@ from orchestrator.sources.interface import Sink, SourceEvent
 
 READ_LIMIT_S = 8.0
 WRITE_LIMIT_S = 8.0
-UNREAD = ("ConfigurationState", "ServiceBGPStatus")
+UNREAD = ("ConfigurationState", "ServiceBGPStatus", *CONFIGURED_KINDS)
 REFUSED_STATUSES = frozenset({401, 403, 404})
 """Of a list: the token is not good, a right or the kind itself is missing. None of these mends itself soon."""
 REFUSED_GRACE_S = 0.5
@@ -65,12 +65,13 @@ class CommandWitness:
 
 @dataclass(frozen=True, slots=True)
 class CommandOrigin:
-    """What a command reads and writes: `store` holds the first list, `events` are what follows."""
+    """What a command reads and writes: `store` holds the first list, `events` are what follows; `place` is for people."""
 
     store: ObjectStore
     events: AsyncIterator[Sequence[SourceEvent]]
     sink: Sink
     witness: CommandWitness
+    place: str
 
     async def written(self) -> None:
         """Return once everything is written. Raises StartupError if the API server does not take it."""
@@ -97,7 +98,7 @@ async def open_for_command(settings: ProcessSettings, kinds: frozenset[str]) -> 
                 witness.give_up = _stay
         except TimeoutError:
             raise StartupError(f"{origin.place} cannot be read: {witness.reasons()}") from None
-        yield CommandOrigin(store, events, origin.sink, witness)
+        yield CommandOrigin(store, events, origin.sink, witness, origin.place)
 
 
 def _stay() -> None:

@@ -81,8 +81,9 @@ def test_local_preference_that_no_internal_peer_hears(
 
 def test_aliases_that_no_advertisement_uses() -> None:
     known = community_object("known", gold="65000:1", silver="65000:2")
+    by_value = community_object("by-value", lead="65000:4")
     unused = community_object("unused", bronze="65000:3")
-    found = lines(POOL, ROUTER, known, unused, bgp_object("all", communities=("gold",)))
+    found = lines(POOL, ROUTER, known, by_value, unused, bgp_object("all", communities=("gold", "65000:4")))
     assert found == ["CommunityUnused unused spec.communities"]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.lint import problems_of
+from orchestrator.cli.lint import Demands, problems_of
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.sources.manifests.reader import ManifestSet, read_manifests
 
@@ -27,7 +27,7 @@ def test_every_object_is_usable(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("name", ["seed_tcp_and_udp.yaml", "seed_layer2_and_bgp.yaml"])
 def test_objects_agree_with_each_other(name: str) -> None:
-    assert problems_of(read(name), NAMESPACE) == ()
+    assert problems_of(read(name), NAMESPACE, Demands()) == ()
 
 
 def test_ports_written_as_a_mapping_are_the_authors_fault() -> None:
@@ -42,7 +42,7 @@ def test_ports_written_as_a_mapping_are_the_authors_fault() -> None:
 def test_pools_of_different_examples_overlap_with_each_other() -> None:
     faulty = {
         problem.ref.name
-        for problem in problems_of(read("seed_production.yaml"), NAMESPACE)
+        for problem in problems_of(read("seed_production.yaml"), NAMESPACE, Demands())
         if "overlaps" in problem.message
     }
     assert faulty == {"layer2-pool", "zone-a-pool", "zone-b-pool"}
