@@ -140,6 +140,7 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 
+CONFIGURED_KINDS = tuple(kind.kind for kind in KINDS if issubclass(kind.struct, Configured))
 BY_NAME = {kind.kind: kind for kind in KINDS}
 BY_STRUCT = {kind.struct: kind for kind in KINDS}
 

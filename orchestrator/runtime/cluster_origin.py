@@ -27,7 +27,12 @@ async def open_cluster(
 ) -> AsyncIterator[Origin]:
     """Connect, and write behind until the block ends. Raises StartupError if there is no configuration to connect with."""
     api = Api(await Access.open(cluster.kubeconfig, cluster.context), witness)
-    wanted = Wanted(kinds=interest.kinds, namespace=settings.namespace, config_maps=interest.config_maps)
+    wanted = Wanted(
+        kinds=interest.kinds,
+        late=frozenset(interest.late),
+        namespace=settings.namespace,
+        config_maps=interest.config_maps,
+    )
     writer = Writer(
         component=interest.component, node=interest.node, namespace=settings.namespace, pod=cluster.pod_name
     )

@@ -188,8 +188,8 @@ class Speaker:
         if config is not None:
             outcomes.append(self._planner.configuration_changed(config))
             self._check_node(config)
-        elif changes.services:
-            outcomes.append(self._planner.services_changed(changes.services))
+        elif changes.announcements:
+            outcomes.append(self._planner.services_changed(changes.announcements))
         self._layer2.tenures.pass_time(now)
         self._layer2.judge_claims(self._planner, now)
         self._layer2.follow(outcomes, self._planner, now)

@@ -9,6 +9,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from orchestrator.errors import StartupError
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
+from orchestrator.resources.kinds import CONFIGURED_KINDS
 from orchestrator.runtime import node_lock, rivals
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.origins import Interest, open_origin
@@ -40,7 +41,7 @@ KINDS = frozenset(
         "Failover",
     }
 )
-UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus")
+UNREAD = ("ConfigurationState", "ServiceBGPStatus", *CONFIGURED_KINDS)
 """States that tell a speaker nothing."""
 
 

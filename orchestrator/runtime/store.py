@@ -4,6 +4,7 @@ Services and EndpointSlices are kept by key, EndpointSlices also by their Servic
 name and only in our own namespace: MetalLB's objects elsewhere are ignored (contract 00).
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ from orchestrator.decide.convergence import addresses_in_status
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress
 from orchestrator.resources import core, extensions, metallb
-from orchestrator.resources.kinds import Configured, KubeObject, ref_of
+from orchestrator.resources.kinds import BY_NAME, Configured, KubeObject, ref_of
 from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef, Problem
 from orchestrator.resources.snapshot import ClusterSnapshot
 from orchestrator.sources.interface import InputState, Removed, Rivals, SourceEvent, Synced, Unusable, Upserted
@@ -44,11 +45,16 @@ class Standing:
 
 @dataclass(slots=True)
 class Changes:
-    """What one batch of events touched; `lost_statuses` are ServiceL2Status objects that went, `lost_speakers` the nodes
-    of SpeakerStates that did.
+    """What one batch of events touched: `endpoints` are Services whose EndpointSlices changed, `told` those of which a
+    speaker says something else; `standings`: objects were edited. `lost_statuses` are ServiceL2Status objects that went,
+    `lost_speakers` the nodes of SpeakerStates that did. `completed`: what was put off at the start is there now, too.
     """
 
     services: set[ObjectKey] = field(default_factory=set)
+    endpoints: set[ObjectKey] = field(default_factory=set)
+    told: set[ObjectKey] = field(default_factory=set)
+    standings: bool = False
+    completed: bool = False
     configuration: bool = False
     speakers: bool = False
     failovers: bool = False
@@ -56,6 +62,11 @@ class Changes:
     rivals: bool = False
     lost_statuses: set[ObjectRef] = field(default_factory=set)
     lost_speakers: set[str] = field(default_factory=set)
+
+    @property
+    def announcements(self) -> set[ObjectKey]:
+        """The Services that may be announced otherwise now."""
+        return self.services | self.endpoints
 
 
 class ObjectStore:
@@ -69,6 +80,8 @@ class ObjectStore:
         self.failovers: dict[str, extensions.Failover] = {}
         self.l2_statuses: dict[ObjectKey, metallb.ServiceL2Status] = {}
         self._l2_of: dict[ObjectKey, set[ObjectKey]] = {}
+        self._bgp_of: dict[ObjectKey, dict[str, str]] = {}
+        self._bgp_subjects: dict[str, ObjectKey] = {}
         self.last_good: core.ConfigMap | None = None
         self.config_maps: dict[ObjectRef, core.ConfigMap] = {}
         self.unusable: dict[ObjectRef, tuple[Problem, ...]] = {}
@@ -76,8 +89,9 @@ class ObjectStore:
         self.input = InputState()
         self.rivals: frozenset[str] = frozenset()
         self.synced = False
+        self.complete = False
         self.standings: dict[ObjectRef, Standing] = {}
-        """Of every usable configuration object that can have conditions."""
+        """Of every configuration object of ours, usable or not."""
         self._namespace = namespace
         self._last_good_name = last_good_name
         self._configuration: dict[str, dict[str, KubeObject]] = {name: {} for name in _CONFIGURATION_KINDS.values()}
@@ -91,7 +105,8 @@ class ObjectStore:
                     self._upsert(obj, problems, changes)
                 case Removed(ref):
                     self._remove(ref, changes)
-                case Unusable(ref, problems):
+                case Unusable(ref=ref, problems=problems):
+                    self._judge(ref, Standing(event.generation, event.conditions), changes)
                     changes.configuration |= self.unusable.get(ref) != problems
                     self.unusable[ref] = problems
                 case InputState():
@@ -100,8 +115,10 @@ class ObjectStore:
                 case Rivals(pods):
                     changes.rivals |= pods != self.rivals
                     self.rivals = pods
-                case Synced():
+                case Synced(complete):
                     self.synced = True
+                    changes.completed |= complete and not self.complete
+                    self.complete |= complete
         return changes
 
     def endpoints(self, service: ObjectKey) -> tuple[core.EndpointSlice, ...]:
@@ -120,6 +137,10 @@ class ObjectStore:
         """The ServiceL2Status objects of a Service, by key with the node that wrote each."""
         keys = sorted(self._l2_of.get(service, ()))
         return {key: self.l2_statuses[key].status.node for key in keys}
+
+    def bgp_nodes_of(self, service: ObjectKey) -> frozenset[str]:
+        """The nodes that say that they announce a Service over BGP."""
+        return frozenset(self._bgp_of.get(service, {}).values())
 
     @property
     def nodes(self) -> Mapping[str, core.Node]:
@@ -157,9 +178,12 @@ class ObjectStore:
                 self.failovers[ref.name] = obj
                 changes.failovers = True
             case metallb.ServiceL2Status():
-                self._forget_l2_status(ref.key)
+                self._forget_l2_status(ref.key, changes)
                 self.l2_statuses[ref.key] = obj
                 self._l2_of.setdefault(subject_of(obj), set()).add(ref.key)
+                changes.told.add(subject_of(obj))
+            case metallb.ServiceBGPStatus():
+                self._place_bgp_status(ref.name, obj, changes)
             case core.ConfigMap():
                 self._last_good_changed(ref, obj, changes)
             case _:
@@ -168,6 +192,7 @@ class ObjectStore:
     def _remove(self, ref: ObjectRef, changes: Changes) -> None:
         changes.configuration |= self.unusable.pop(ref, None) is not None
         self.warnings.pop(ref, None)
+        self.standings.pop(ref, None)
         match ref.kind:
             case "Service":
                 self.services.pop(ref.key, None)
@@ -183,8 +208,10 @@ class ObjectStore:
             case "Failover":
                 changes.failovers |= self.failovers.pop(ref.name, None) is not None
             case "ServiceL2Status":
-                self._forget_l2_status(ref.key)
+                self._forget_l2_status(ref.key, changes)
                 changes.lost_statuses.add(ref)
+            case "ServiceBGPStatus":
+                self._forget_bgp_status(ref.name, changes)
             case "ConfigMap":
                 self._last_good_changed(ref, None, changes)
             case _:
@@ -196,7 +223,7 @@ class ObjectStore:
             self._displace_slice(key, changes)
         self._service_of[key] = service
         self.slices.setdefault(service, {})[key] = part
-        changes.services.add(service)
+        changes.endpoints.add(service)
 
     def _displace_slice(self, key: ObjectKey, changes: Changes) -> None:
         service = self._service_of.pop(key, None)
@@ -204,14 +231,34 @@ class ObjectStore:
             del self.slices[service][key]
             if not self.slices[service]:
                 del self.slices[service]
-            changes.services.add(service)
+            changes.endpoints.add(service)
 
-    def _forget_l2_status(self, key: ObjectKey) -> None:
+    def _forget_l2_status(self, key: ObjectKey, changes: Changes) -> None:
         if (status := self.l2_statuses.pop(key, None)) is not None:
             subject = subject_of(status)
+            changes.told.add(subject)
             self._l2_of[subject].discard(key)
             if not self._l2_of[subject]:
                 del self._l2_of[subject]
+
+    def _place_bgp_status(self, name: str, status: metallb.ServiceBGPStatus, changes: Changes) -> None:
+        """Of these there is one per Service and node: nothing is kept but who speaks of whom."""
+        subject, node = subject_of(status), sys.intern(status.status.node)
+        if self._bgp_subjects.get(name) == subject and self._bgp_of[subject].get(name) == node:
+            return
+        self._forget_bgp_status(name, changes)
+        self._bgp_subjects[name] = subject
+        self._bgp_of.setdefault(subject, {})[name] = node
+        changes.told.add(subject)
+
+    def _forget_bgp_status(self, name: str, changes: Changes) -> None:
+        subject = self._bgp_subjects.pop(name, None)
+        if subject is None:
+            return
+        changes.told.add(subject)
+        del self._bgp_of[subject][name]
+        if not self._bgp_of[subject]:
+            del self._bgp_of[subject]
 
     def _last_good_changed(self, ref: ObjectRef, obj: core.ConfigMap | None, changes: Changes) -> None:
         if ref.key == (self._namespace, self._last_good_name):
@@ -222,6 +269,17 @@ class ObjectStore:
         else:
             self.config_maps.pop(ref, None)
 
+    def _judge(self, ref: ObjectRef, standing: Standing, changes: Changes) -> None:
+        """Keep what concerns the verdict on a configuration object of ours."""
+        if (
+            ref.namespace == self._namespace
+            and ref.kind in BY_NAME
+            and issubclass(BY_NAME[ref.kind].struct, Configured)
+        ):
+            before = self.standings.get(ref)
+            changes.standings |= before is None or before.generation != standing.generation
+            self.standings[ref] = standing
+
     def _configure(self, ref: ObjectRef, obj: KubeObject | None, changes: Changes) -> None:
         name = _CONFIGURATION_KINDS.get(ref.kind)
         if name is None or (ref.namespace != self._namespace and ref.kind not in _NAMESPACE_WIDE):
@@ -229,16 +287,15 @@ class ObjectStore:
         objects = self._configuration[name]
         if obj is None:
             changes.configuration |= objects.pop(ref.name, None) is not None
-            self.standings.pop(ref, None)
             return
         if isinstance(obj, Configured):
-            self.standings[ref] = _standing_of(obj)
+            self._judge(ref, _standing_of(obj), changes)
         relevant = _without_status(obj)
         changes.configuration |= objects.get(ref.name) != relevant
         objects[ref.name] = relevant
 
 
-def subject_of(status: metallb.ServiceL2Status) -> ObjectKey:
+def subject_of(status: metallb.ServiceL2Status | metallb.ServiceBGPStatus) -> ObjectKey:
     """Return the Service that a status is about."""
     return ObjectKey(status.status.service_namespace, status.status.service_name)
 

@@ -11,7 +11,7 @@ from orchestrator.errors import KubeError
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import ServiceStatus
 from orchestrator.resources.kinds import KubeObject, ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef
 from orchestrator.sources.interface import ObjectEvent, Sink
 
 log = structlog.get_logger()
@@ -31,6 +31,9 @@ class TolerantSink:
 
     async def write(self, obj: KubeObject) -> None:
         await self._try(self._sink.write(obj), ref_of(obj))
+
+    async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
+        await self._try(self._sink.write_condition(ref, condition), ref)
 
     async def delete(self, ref: ObjectRef) -> None:
         await self._try(self._sink.delete(ref), ref)

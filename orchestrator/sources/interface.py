@@ -11,7 +11,7 @@ from typing import Protocol
 
 from orchestrator.resources.core import ServiceStatus
 from orchestrator.resources.kinds import KubeObject
-from orchestrator.resources.meta import ObjectKey, ObjectRef, Problem
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectRef, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,15 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The object is there and cannot be parsed; whatever was known of it stays in force."""
+    """The object is there and cannot be parsed; whatever was known of it stays in force.
+
+    `generation` (0: unknown) and `conditions` are what its status and metadata say all the same.
+    """
 
     ref: ObjectRef
     problems: tuple[Problem, ...]
+    generation: int = 0
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,9 @@ class InputState:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """Everything that was there at the start has been delivered."""
+    """Everything that was there at the start has been delivered; without what was put off, which is to be `complete`."""
+
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,10 @@ class Sink(Protocol):
 
     async def write(self, obj: KubeObject) -> None:
         """Create or replace an object that is ours, or the status of one that is not."""
+        ...
+
+    async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
+        """Set one condition in the status of an object that people write; what else the status says stays as it is."""
         ...
 
     async def delete(self, ref: ObjectRef) -> None:

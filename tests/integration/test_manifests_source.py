@@ -5,13 +5,16 @@ import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+import yaml
 
 from orchestrator.errors import StartupError
 from orchestrator.resources import core, metallb
 from orchestrator.resources.kinds import KubeObject, ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.sources.interface import (
     EventType,
@@ -24,7 +27,7 @@ from orchestrator.sources.interface import (
     Upserted,
 )
 from orchestrator.sources.manifests.folder import ManifestsSource
-from orchestrator.sources.manifests.state import ManifestsSink
+from orchestrator.sources.manifests.state import ManifestsSink, StateFolder
 
 DEADLINE_S = 20
 NAMESPACE = "metallb-system"
@@ -484,7 +487,7 @@ async def test_states_of_late_kinds_follow_the_first_list_with_what_changed_mean
     for status in statuses:
         await sink.write(status)
     async with watching(tmp_path, late=["ServiceL2Status"]) as watcher:
-        assert watcher.events == [Synced()]
+        assert watcher.events == [Synced(complete=False)]
         await sink.delete(ref_of(statuses[-1]))
         (watcher.folder / "web.yaml").write_text(service())
         await watcher.next()
@@ -493,6 +496,48 @@ async def test_states_of_late_kinds_follow_the_first_list_with_what_changed_mean
         await watcher.until(*map(Upserted, statuses[:-1]))
         await watcher.settle()
         assert watcher.last(ref_of(statuses[-1])) is None
+        assert watcher.events.count(Synced()) == 1
+
+
+async def test_condition_of_an_object_stays_beside_counts_and_conditions_of_others(tmp_path: Path) -> None:
+    sink, ref = ManifestsSink(tmp_path / "state"), ObjectRef("IPAddressPool", NAMESPACE, "lan")
+    first = Condition(type="Accepted", status="True", reason="Accepted", last_transition_time="2026-01-01T00:00:00Z")
+    ready = Condition(type="example.com/Ready", status="True", last_transition_time="2026-01-01T00:00:00Z")
+    later = msgspec.structs.replace(first, last_transition_time="2026-02-01T00:00:00Z")
+    pool = metallb.IPAddressPool(
+        metadata=ObjectMeta(name="lan", namespace=NAMESPACE),
+        spec=metallb.IPAddressPoolSpec(addresses=("192.0.2.0/24",)),
+        status=metallb.IPAddressPoolStatus(assigned_ipv4=7),
+    )
+
+    def status() -> dict[str, Any]:
+        found: dict[str, Any] = yaml.safe_load(StateFolder(tmp_path / "state").file(ref).read_text())["status"]
+        return found
+
+    await sink.write_condition(ref, ready)
+    await sink.write_condition(ref, first)
+    await sink.write(pool)
+    await sink.write_condition(ref, msgspec.structs.replace(later, reason="AcceptedWithWarnings"))
+    assert status()["assignedIPv4"] == 7
+    assert [(each["type"], each["reason"]) for each in status()["conditions"]] == [
+        ("example.com/Ready", ""),
+        ("Accepted", "AcceptedWithWarnings"),
+    ]
+    assert status()["conditions"][1]["lastTransitionTime"] == first.last_transition_time
+    await sink.write_condition(ref, msgspec.structs.replace(later, status="False"))
+    assert status()["conditions"][1]["lastTransitionTime"] == later.last_transition_time
+
+
+async def test_condition_makes_no_object_and_changes_none(tmp_path: Path) -> None:
+    sink, ref = ManifestsSink(tmp_path / "state"), ObjectRef("L2Advertisement", NAMESPACE, "lan")
+    async with watching(tmp_path) as watcher:
+        await sink.write_condition(ref, Condition(type="Accepted", status="True"))
+        await watcher.settle()
+        assert watcher.last(ref) is None
+        (watcher.folder / "lan.yaml").write_text(
+            "apiVersion: metallb.io/v1beta1\nkind: L2Advertisement\nmetadata: {name: lan}\n"
+        )
+        await watcher.until(Upserted(metallb.L2Advertisement(metadata=ObjectMeta(name="lan", namespace=NAMESPACE))))
 
 
 async def test_pool_status_is_laid_over_its_manifest(tmp_path: Path) -> None:

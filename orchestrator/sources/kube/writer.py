@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from orchestrator.fsm.letters import Allowance, Limits, Urgency
 
+MOST_BEHIND = 2000
+"""Of so many Services ServiceBGPStatus is written; of more it would be news of half an hour ago."""
 SIDE_BY_SIDE = 16
 """As many requests as keep one API server busy from one client: more only wait for each other there."""
 
@@ -22,7 +24,7 @@ class Writer:
     namespace: str
     pod: str
     behind_per_s: float = 5.0
-    most_behind: int = 2000
+    most_behind: int = MOST_BEHIND
     refusal_s: float = 30.0
 
     @property

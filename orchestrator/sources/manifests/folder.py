@@ -49,10 +49,13 @@ class ManifestsSource:
             excluded = frozenset({self._state.events, *map(self._state.folder, self._unread)})
             states = Tree(self._state.path, excluded)
             reader = _Reader(notices, Tree(self._folder, frozenset({self._state.path})), states, self._namespace)
-            yield [*reader.first_list(frozenset(map(self._state.folder, self._late))), Synced()]
-            for events in reader.late():
-                yield events
-                await asyncio.sleep(0)  # whoever reads them has had its turn
+            first = reader.first_list(frozenset(map(self._state.folder, self._late)))
+            yield [*first, Synced(complete=not reader.has_late)]
+            if reader.has_late:
+                for events in reader.late():
+                    yield events
+                    await asyncio.sleep(0)  # whoever reads them has had its turn
+                yield [Synced()]
             while True:
                 if events := reader.update(await notices.next_batch(reader.covers)):
                     yield events
@@ -103,6 +106,11 @@ class _Reader:
                 paths -= late
             touched |= self._read(claims, paths)
         return self._view.changes(touched, self._input_state())
+
+    @property
+    def has_late(self) -> bool:
+        """Whether the first list has left something out."""
+        return bool(self._late)
 
     def late(self) -> Iterator[list[SourceEvent]]:
         """Yield what the files say that the first list left out, and what has changed meanwhile."""

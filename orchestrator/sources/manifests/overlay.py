@@ -1,4 +1,5 @@
-"""A manifest with its state: the status that a Service or pool has, kept apart from the file that a person writes.
+"""A manifest with its state: the status that a Service or a configuration object has, apart from the file that a person
+writes.
 
 The state wins over a status in the manifest (the output of `kubectl get -o yaml` has one), and so do the annotations
 that are ours: one that is absent from the state is absent from the object.
@@ -7,9 +8,9 @@ that are ours: one that is absent from the state is absent from the object.
 import msgspec
 
 from orchestrator.resources import core, metallb
-from orchestrator.resources.kinds import KubeObject
+from orchestrator.resources.kinds import CONFIGURED_KINDS, KubeObject
 
-OVERLAID_KINDS = frozenset({"Service", "IPAddressPool"})
+OVERLAID_KINDS = frozenset({"Service", *CONFIGURED_KINDS})
 """Kinds of which the state folder holds the status only: without its manifest the object does not exist."""
 
 OWN_ANNOTATIONS = frozenset({"metallb.io/ip-allocated-from-pool"})

@@ -1,7 +1,7 @@
 """The state folder: `STATE/<plural>/[<namespace>/]<name>.yaml`, one readable object per file, as it would be in a cluster.
 
 Readers never see a torn file (temporary file in the same folder, then rename); there is one writer per file. A Service
-file holds the status and our annotations only; everything else is whole. Events are under `STATE/events`.
+file holds the status and our annotations only, that of a configuration object the status at least. Events are under `STATE/events`.
 """
 
 import os
@@ -16,8 +16,8 @@ import msgspec
 
 from orchestrator.resources import core
 from orchestrator.resources.encode import encode_object
-from orchestrator.resources.kinds import BY_NAME, KubeObject, ref_of
-from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
+from orchestrator.resources.kinds import BY_NAME, Configured, KubeObject, ref_of
+from orchestrator.resources.meta import Condition, ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.parse import ParsedObject
 from orchestrator.sources.interface import ObjectEvent
 from orchestrator.sources.manifests.documents import Unreadable, read_documents
@@ -85,8 +85,26 @@ class ManifestsSink:
         """Create or replace an object; of a Service only the status."""
         if isinstance(obj, core.Service):
             await self.write_service_status(obj.metadata.key, obj.status, {})
+        elif isinstance(obj, Configured):
+            self._write_counts(obj)
         else:
             _write(self._state.file(ref_of(obj)), obj)
+
+    async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
+        """Set one condition in the status of a configuration object; one that says the same keeps its time."""
+        path = self._state.file(ref)
+        metadata = {"name": ref.name, "namespace": ref.namespace}
+        empty = {"apiVersion": BY_NAME[ref.kind].api_version, "kind": ref.kind, "metadata": metadata}
+        document = _document_in(path) or empty
+        replace_file(path, to_yaml(with_condition(document, condition)), mode=0o644)
+
+    def _write_counts(self, obj: Configured) -> None:
+        """The object with its status; conditions that it does not name stay."""
+        path, fields = self._state.file(ref_of(obj)), encode_object(obj)
+        status, conditions = fields.get("status"), conditions_in(_document_in(path) or {})
+        if conditions and isinstance(status, dict):
+            fields["status"] = {"conditions": conditions, **status}
+        replace_file(path, to_yaml(fields), mode=0o644)
 
     async def delete(self, ref: ObjectRef) -> None:
         """Remove an object's file; absent is fine."""
@@ -156,6 +174,29 @@ class _Recorded(msgspec.Struct, frozen=True, rename="camel"):
     series: _Series
 
 
+# --- conditions -------------------------------------------------------------------------------------------------
+
+
+def conditions_in(document: Mapping[str, object]) -> list[dict[str, object]]:
+    """Return the conditions of an object as it stands in a file; what is none is left out."""
+    status = document.get("status")
+    found = status.get("conditions") if isinstance(status, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def with_condition(document: Mapping[str, object], condition: Condition) -> dict[str, object]:
+    """Return the document with the condition in place of the one of its type; a status that stays keeps its time."""
+    held = conditions_in(document)
+    before = next((each for each in held if each.get("type") == condition.type), None)
+    fields = msgspec.to_builtins(condition)
+    if before is not None and before.get("status") == condition.status:
+        fields["lastTransitionTime"] = before.get("lastTransitionTime", condition.last_transition_time)
+    status = document.get("status")
+    others = [each for each in held if each.get("type") != condition.type]
+    kept = status if isinstance(status, dict) else {}
+    return {**document, "status": {**kept, "conditions": [*others, fields]}}
+
+
 # --- files ------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +208,15 @@ def _annotations_in(path: Path) -> Mapping[str, str]:
         return {}
     parts = read_content(str(path), content, "").objects
     return next((part.outcome.obj.metadata.annotations for part in parts if isinstance(part.outcome, ParsedObject)), {})
+
+
+def _document_in(path: Path) -> dict[str, object] | None:
+    """The object in a file; None if there is none that can be read."""
+    try:
+        document = next(read_documents(path.read_text(errors="replace")), None)
+    except (OSError, Unreadable):
+        return None
+    return document.value if document is not None and isinstance(document.value, dict) else None
 
 
 def _write(path: Path, obj: KubeObject) -> None:

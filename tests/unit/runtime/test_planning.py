@@ -58,7 +58,7 @@ class Node:
         )
 
     def tell(self, *events: SourceEvent) -> set[ObjectKey]:
-        return self.store.apply(events).services
+        return self.store.apply(events).announcements
 
 
 def test_configuration_plans_everything() -> None:

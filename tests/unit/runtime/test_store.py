@@ -38,21 +38,21 @@ def test_service_change_touches_only_that_service() -> None:
 
 def test_endpoint_slice_touches_its_service() -> None:
     objects = store()
-    assert objects.apply([Upserted(part("web-1", "web"))]).services == {WEB}
+    assert objects.apply([Upserted(part("web-1", "web"))]).endpoints == {WEB}
     assert [each.metadata.name for each in objects.endpoints(WEB)] == ["web-1"]
 
 
 def test_relabelled_endpoint_slice_touches_both_services() -> None:
     objects = store()
     objects.apply([Upserted(part("web-1", "web"))])
-    assert objects.apply([Upserted(part("web-1", "api"))]).services == {WEB, ObjectKey("shop", "api")}
+    assert objects.apply([Upserted(part("web-1", "api"))]).endpoints == {WEB, ObjectKey("shop", "api")}
     assert objects.endpoints(WEB) == ()
 
 
 def test_removed_endpoint_slice_touches_its_service() -> None:
     objects = store()
     objects.apply([Upserted(part("web-1", "web"))])
-    assert objects.apply([Removed(ObjectRef("EndpointSlice", "shop", "web-1"))]).services == {WEB}
+    assert objects.apply([Removed(ObjectRef("EndpointSlice", "shop", "web-1"))]).endpoints == {WEB}
     assert objects.endpoints(WEB) == ()
 
 
@@ -174,3 +174,49 @@ def test_speaker_that_is_gone_is_named() -> None:
 def speaker_state(node: str) -> extensions.SpeakerState:
     metadata = ObjectMeta(name=node, namespace=NAMESPACE)
     return extensions.SpeakerState(metadata=metadata, spec=extensions.SpeakerStateSpec(node=node))
+
+
+def bgp_status(name: str, service: str, node: str) -> metallb.ServiceBGPStatus:
+    status = metallb.ServiceBGPStatusStatus(node=node, service_name=service, service_namespace="shop", peers=("r",))
+    return metallb.ServiceBGPStatus(metadata=ObjectMeta(name=name, namespace=NAMESPACE), status=status)
+
+
+def test_nodes_that_speak_of_a_service_over_bgp_are_known_until_their_statuses_go() -> None:
+    objects, api = store(), ObjectKey("shop", "api")
+    both = [Upserted(bgp_status("one", "web", "a")), Upserted(bgp_status("two", "web", "b"))]
+    assert objects.apply(both).told == {WEB}
+    assert objects.bgp_nodes_of(WEB) == {"a", "b"}
+    assert not objects.apply(both).told
+    assert objects.apply([Upserted(bgp_status("two", "api", "b"))]).told == {WEB, api}
+    assert objects.apply([Removed(ObjectRef("ServiceBGPStatus", NAMESPACE, "one"))]).told == {WEB}
+    assert (objects.bgp_nodes_of(WEB), objects.bgp_nodes_of(api)) == (frozenset(), frozenset("b"))
+
+
+def test_what_a_speaker_says_over_layer_2_touches_the_service() -> None:
+    objects = store()
+    assert objects.apply([Upserted(l2_status("one", "web", "a"))]).told == {WEB}
+    assert objects.apply([Removed(ObjectRef("ServiceL2Status", NAMESPACE, "one"))]).told == {WEB}
+
+
+def test_what_was_put_off_completes_the_first_list_once() -> None:
+    objects = store()
+    assert not objects.apply([Synced(complete=False)]).completed
+    assert (objects.synced, objects.complete) == (True, False)
+    assert objects.apply([Synced()]).completed
+    assert not objects.apply([Synced()]).completed
+
+
+def test_edit_is_noticed_though_it_changes_nothing_and_also_of_what_is_unusable() -> None:
+    objects = store()
+    first = msgspec.structs.replace(pool(), metadata=HERE)
+    assert objects.apply([Upserted(first)]).standings
+    assert not objects.apply([Upserted(first)]).standings
+    changes = objects.apply([Upserted(msgspec.structs.replace(first, metadata=edited(4)))])
+    assert (changes.standings, changes.configuration) == (True, False)
+    assert objects.apply([Unusable(POOL_REF, (), 5, ACCEPTED)]).standings
+    assert objects.standings == {POOL_REF: Standing(5, ACCEPTED)}
+    assert not objects.apply([Unusable(ObjectRef("Service", NAMESPACE, "web"), (), 5)]).standings
+
+
+def edited(generation: int) -> ObjectMeta:
+    return msgspec.structs.replace(HERE, generation=generation)
