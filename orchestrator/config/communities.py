@@ -34,7 +34,10 @@ def _read(subject: Subject[CommunitySpec], findings: Findings) -> Aliases | None
 
 
 def merge(claims: Sequence[Claim[Aliases]]) -> tuple[dict[str, str], tuple[Problem, ...], dict[ObjectRef, bytes]]:
-    """Return all aliases, the problems of objects that define one again, and what to remember."""
+    """Return all aliases, the problems of objects that define one again, and what to remember.
+
+    An edit that defines one again leaves its object as it was; a new object still gives the aliases that are its own.
+    """
     merged: dict[str, str] = {}
     owner: dict[str, ObjectRef] = {}
     problems: list[Problem] = []
@@ -43,7 +46,8 @@ def merge(claims: Sequence[Claim[Aliases]]) -> tuple[dict[str, str], tuple[Probl
         taken = sorted(set(claim.variants[0]) & set(merged))
         problems += [_defined_again(claim.ref, name, owner[name]) for name in taken]
         memories |= claim.memory(in_use=not taken)
-        for name, value in claim.variants[0].items():
+        chosen = next((variant for variant in claim.variants if not set(variant) & set(merged)), claim.variants[0])
+        for name, value in chosen.items():
             merged.setdefault(name, value)
             owner.setdefault(name, claim.ref)
     return merged, tuple(problems), memories
