@@ -56,10 +56,16 @@ class Allocator:
     def configure(self, config: Config) -> None:
         """Use this configuration; all Services are to be converged in the next round."""
         self._ledger.set_pools(config.pools)
+        self._ledger.set_reservations(config.reservations)
+        self._ledger.set_quotas(config.quotas)
 
     def adopt(self, services: Iterable[Service]) -> tuple[ObjectKey, ...]:
         """Hold what statuses say; return whose addresses are held."""
         return adopt_all(services, self._ledger, self._rules)
+
+    def pass_time(self, now: float) -> None:
+        """It is `now`, in seconds since 1970; the next round asks those that wait for what is kept no longer."""
+        self._freed |= self._ledger.pass_time(now)
 
     def expire(self, orphans: Iterable[ObjectKey]) -> None:
         """Release what Services hold of pools that are gone; they are to be converged in the next round."""

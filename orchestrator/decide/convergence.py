@@ -4,19 +4,24 @@ An address in use never moves while it is still allowed, and nothing is taken aw
 pool at all, or when a pool is gone, addresses stay with a reason until somebody releases them in the ledger. What the
 ledger holds wins over a status that was read before our own write arrived.
 
+Services of other classes are none of ours, but the addresses in their statuses are in use: nobody gets them anew, and
+who has one keeps it.
+
 Differences to MetalLB, on purpose (contract 11, numbers 13, 20, 21, 31, 50): the order of a dual-stack status stays;
 PreferDualStack adds an address only to a Service with two families; entries that stay keep their ipMode.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from orchestrator.decide.allocation import allocate, assign
+from orchestrator.decide.allocation import additional, allocate, assign
 from orchestrator.decide.annotations import ALLOCATED_FROM_POOL, deprecated_keys
 from orchestrator.decide.eligibility import has_our_class
 from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.decide.requests import (
+    FOREIGN,
     AllocationRefusal,
     AllocationRequest,
     FamilyPolicy,
@@ -26,7 +31,7 @@ from orchestrator.decide.requests import (
     request_of,
     tenancy_of,
 )
-from orchestrator.decide.sharing import sharing_refusal
+from orchestrator.decide.sharing import Beside, sharing_refusal
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.classes import CLASSLESS, ServedClasses
@@ -38,7 +43,7 @@ class Outcome(Enum):
     """What became of a Service in one pass."""
 
     NOT_OURS = "notOurs"
-    """Of another loadBalancerClass: nothing is written."""
+    """Of another loadBalancerClass: nothing is written; the addresses in its status are in use."""
     WAITING = "waiting"
     """Pools are not known yet: nothing is written."""
     ASSIGNED = "assigned"
@@ -101,12 +106,16 @@ class Convergence:
 
 def converge(service: Service, ledger: Ledger, rules: Rules) -> Convergence:
     """Return what the Service's status should be, and hold or release its addresses in the ledger."""
-    if not has_our_class(service, rules.classes):
-        return Convergence(outcome=Outcome.NOT_OURS, freed=ledger.release(service.metadata.key) is not None)
-    if not rules.pools_known:
-        return Convergence(outcome=Outcome.WAITING)
     before = ledger.assignment(service.metadata.key)
-    result = _Pass(service, ledger).run()
+    if not has_our_class(service, rules.classes):
+        _occupy(service, ledger)
+        result = Convergence(outcome=Outcome.NOT_OURS)
+    elif not rules.pools_known:
+        return Convergence(outcome=Outcome.WAITING)
+    else:
+        if before is not None and before.tenancy.foreign:
+            ledger.release(service.metadata.key)
+        result = _Pass(service, ledger).run()
     after = ledger.assignment(service.metadata.key)
     result = replace(result, freed=before is not None and _opens(before, after))
     if result.differs_from(service):
@@ -117,6 +126,20 @@ def converge(service: Service, ledger: Ledger, rules: Rules) -> Convergence:
 def _opens(before: Assignment, after: Assignment | None) -> bool:
     """Whether others may use now what they could not."""
     return after is None or before.tenancy != after.tenancy or not set(before.addresses) <= set(after.addresses)
+
+
+def _occupy(service: Service, ledger: Ledger) -> None:
+    """Note which addresses a Service of another class uses, in our pools or where pools may be one day."""
+    entries = service.status.load_balancer.ingress if service.spec.type == "LoadBalancer" else ()
+    addresses: dict[IpAddress, None] = {}
+    for entry in entries:
+        with suppress(InvalidConfig):
+            addresses[parse_address(entry.ip)] = None
+    key = service.metadata.key
+    if addresses:
+        ledger.hold(Assignment(service=key, pool="", addresses=tuple(addresses), tenancy=FOREIGN))
+    else:
+        ledger.release(key)
 
 
 def _deprecations(service: Service) -> Iterable[ServiceEvent]:
@@ -199,15 +222,14 @@ class _Pass:
             return held
         present = families_of(held.addresses)
         for family in (wanted for wanted in request.families if wanted not in present):
-            address = self._ledger.lowest(held.pool, family, request.tenancy)
-            if address is None:
-                reason = f"no available IPs in pool {held.pool} for {family.value} IPFamily"
-                message = f"cannot assign additional IP in PreferDualStack: {reason}"
+            found = additional(request, self._ledger.pools[held.pool], family, self._ledger)
+            if isinstance(found, AllocationRefusal):
+                message = f"cannot assign additional IP in PreferDualStack: {found.message}"
                 self._event(EventSeverity.NORMAL, "AdditionalAssignFailed", message)
                 continue
-            held = replace(held, addresses=(*held.addresses, address))
+            held = replace(held, addresses=(*held.addresses, found))
             self._ledger.hold(held)
-            self._event(EventSeverity.NORMAL, "IPAllocated", f'Assigned additional IP "{address}"')
+            self._event(EventSeverity.NORMAL, "IPAllocated", f'Assigned additional IP "{found}"')
         return held
 
     # Addresses that it gets -------------------------------------------------------------------------------------------
@@ -255,9 +277,11 @@ class _Pass:
                 self._event(EventSeverity.WARNING, "noclusterIPsIPFamily", refusal.message)
             case _ if self._ledger.assignment(self._key) is None and not self._service.status.load_balancer.ingress:
                 self._told_refused(refusal)
-            case _:
+            case _ if self._service.status.load_balancer.ingress or self._ledger.assignment(self._key):
                 message = f"invalid requested loadbalancer IPs: {refusal.message}"
                 self._event(EventSeverity.WARNING, "LoadBalancerFailed", message)
+            case _:
+                self._told_refused(refusal)
         return self._keep(refusal)
 
     def _assigned(self, assignment: Assignment, request: AllocationRequest) -> Convergence:
@@ -315,18 +339,21 @@ def addresses_in_status(service: Service) -> tuple[IpAddress, ...]:
 
 
 def adopt(service: Service, ledger: Ledger, rules: Rules) -> bool:
-    """Hold what the status says, before anything is allocated; False if there is nothing, or another Service has it.
+    """Hold what the status says, before anything is allocated; False if there is nothing of ours, or others have it.
 
     Addresses that are in no pool are adopted too, as orphans: the pool may have gone while nobody watched.
     """
-    if service.spec.type != "LoadBalancer" or not has_our_class(service, rules.classes):
+    if not has_our_class(service, rules.classes):
+        _occupy(service, ledger)
+        return False
+    if service.spec.type != "LoadBalancer":
         return False
     try:
         addresses = addresses_in_status(service)
     except InvalidConfig:
         return False
     key, tenancy = service.metadata.key, tenancy_of(service)
-    if not addresses or any(sharing_refusal(key, tenancy, address, ledger) for address in addresses):
+    if not addresses or any(sharing_refusal(key, tenancy, each, ledger, Beside.OUR_OWN) for each in addresses):
         return False
     pool = ledger.pool_of(addresses)
     name = pool.name if pool is not None else service.metadata.annotations.get(ALLOCATED_FROM_POOL, "")

@@ -17,6 +17,9 @@ from orchestrator.resources.meta import ObjectKey
 DUAL = (IpFamily.IPV4, IpFamily.IPV6)
 
 
+FOREIGN = Tenancy(foreign=True)
+
+
 class RefusalReason(Enum):
     """Why a Service has no address, or not the one that it asks for; values are condition reasons."""
 
@@ -139,7 +142,10 @@ def _families(service: Service, policy: FamilyPolicy) -> tuple[IpFamily, ...] | 
     try:
         return families_of([parse_address(text) for text in texts])
     except InvalidConfig as error:
-        message = f"Failed to retrieve ClusterIPs IPFamily for {quoted(texts)}: {error}; create the Service again"
+        message = (
+            f"Failed to retrieve ClusterIPs IPFamily for {quoted(texts)} {spec.cluster_ip}: {error}; "
+            "create the Service again"
+        )
         return AllocationRefusal(RefusalReason.INVALID_CLUSTER_ADDRESSES, message)
 
 

@@ -4,6 +4,7 @@ A refusal begins with MetalLB's words; then it says for each Service in the way 
 """
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
 
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.requests import AllocationRefusal, RefusalReason
@@ -15,11 +16,19 @@ MOST_EXPLAINED = 3
 """An address may have a thousand users; the first by name are examples enough."""
 
 
+class Beside(Enum):
+    """Whose use of an address counts: who takes it anew gives way to everybody, who has it only to Services of ours."""
+
+    ANYBODY = "anybody"
+    OUR_OWN = "ourOwn"
+
+
 def sharing_refusal(
-    service: ObjectKey, tenancy: Tenancy, address: IpAddress, ledger: Ledger
+    service: ObjectKey, tenancy: Tenancy, address: IpAddress, ledger: Ledger, beside: Beside = Beside.ANYBODY
 ) -> AllocationRefusal | None:
     """Return why the Service may not use an address beside its present users."""
-    others = {key: terms for key, terms in ledger.users(address).items() if key != service}
+    users = ledger.users(address).items()
+    others = {key: it for key, it in users if key != service and not (it.foreign and beside is Beside.OUR_OWN)}
     if (not tenancy.sharing_key and others) or any(other.terms != tenancy.terms for other in others.values()):
         names = ",".join(str(key) for key in sorted(others))
         why = "; ".join(_shortened(list(_differences(tenancy, others))))

@@ -50,7 +50,7 @@ def pools(draw: st.DrawFn) -> dict[str, Pool]:
         ranges = [AddressRange(IPv4Address(start), IPv4Address(start + size - 1))]
         start += size + draw(st.integers(0, 2))
         if draw(st.booleans()):
-            ranges.append(AddressRange(IPv6Address(V6_BASE + start), IPv6Address(V6_BASE + start + 1)))
+            ranges.append(AddressRange(IPv6Address(V6_BASE + 2 * start), IPv6Address(V6_BASE + 2 * start + 1)))
         result[name] = Pool(
             name=name,
             origin=ref("IPAddressPool", name),

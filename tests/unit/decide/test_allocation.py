@@ -2,12 +2,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.model import Pool, ServiceAllocation
+from orchestrator.config.model import AddressQuota, Pool, Reservation, ServiceAllocation
 from orchestrator.decide.allocation import allocate
 from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.decide.requests import AllocationRefusal, AllocationRequest, RefusalReason, request_of
+from orchestrator.net.addresses import IpFamily, parse_range
 from orchestrator.resources.core import Service
-from tests.support.objects import labeled, pool, pools, service
+from tests.support.objects import key, labeled, pool, pools, ref, service
+
+V4, V6 = IpFamily.IPV4, IpFamily.IPV6
 
 
 def ledger(*all_pools: Pool) -> Ledger:
@@ -41,7 +44,7 @@ def reason(result: object) -> RefusalReason:
 
 
 def dual(policy: str, **fields: Any) -> Service:
-    return service(cluster_ips=("10.96.0.1", "fd00::1"), ip_family_policy=policy, **fields)
+    return service(**{"cluster_ips": ("10.96.0.1", "fd00::1"), "ip_family_policy": policy, **fields})
 
 
 # Requested addresses --------------------------------------------------------------------------------------------------
@@ -210,3 +213,226 @@ def test_local_services_share_only_with_equal_selectors_in_one_namespace() -> No
     first = addresses(give(target, sharing("a", 80, **local)))
     assert addresses(give(target, sharing("b", 443, **local))) == first
     assert addresses(give(target, sharing("c", 8080, namespace="other", **local))) != first
+
+
+# Reservations ---------------------------------------------------------------------------------------------------------
+
+
+def reservation(name: str, *ranges: str, **fields: Any) -> Reservation:
+    parts = tuple(parse_range(text) for text in ranges)
+    return Reservation(name=name, origin=ref("AddressReservation", name), ranges=parts, **fields)
+
+
+def reserve(target: Ledger, *reservations: Reservation) -> Ledger:
+    target.set_reservations({each.name: each for each in reservations})
+    return target
+
+
+def refused(result: Assignment | AllocationRefusal) -> tuple[RefusalReason, str]:
+    assert isinstance(result, AllocationRefusal), result
+    return result.reason, result.message
+
+
+def test_reserved_address_is_given_to_its_service_and_to_nobody_else() -> None:
+    target = reserve(ledger(pool("p", "10.0.0.0/31")), reservation("r", "10.0.0.0/32", service=key("web")))
+    assert addresses(give(target, service("a"))) == ["10.0.0.1"]
+    assert refused(give(target, service("b"))) == (
+        RefusalReason.RESERVED,
+        '"10.0.0.0" is reserved for default/web by AddressReservation r; take another address, or change the reservation',
+    )
+    assert refused(give(target, service("b", load_balancer_ip="10.0.0.0")))[0] is RefusalReason.RESERVED
+    assert addresses(give(target, service("web"))) == ["10.0.0.0"]
+
+
+def test_reserved_address_goes_before_pools_and_needs_no_auto_assign() -> None:
+    target = ledger(pool("a", "10.0.0.0/24"), pool("b", "10.1.0.0/24", auto_assign=False))
+    reserve(target, reservation("r", "10.1.0.7/32", namespaces=frozenset({"default"})))
+    assert addresses(give(target, service("x"))) == ["10.1.0.7"]
+    assert addresses(give(target, service("y"))) == ["10.0.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "extra"),
+    [
+        ({}, {"service_allocation": ServiceAllocation(namespaces=frozenset({"other"}))}),
+        ({}, {"draining": True}),
+        ({"annotations": {"metallb.io/address-pool": "a"}}, {}),
+        ({"load_balancer_ip": "10.0.0.0"}, {}),
+    ],
+)
+def test_reserved_address_that_its_pool_may_not_give_is_passed_over(
+    fields: dict[str, Any], extra: dict[str, Any]
+) -> None:
+    target = ledger(pool("a", "10.0.0.0/24"), pool("b", "10.1.0.0/24", **extra))
+    reserve(target, reservation("r", "10.1.0.7/32", service=key("web")))
+    assert addresses(give(target, service("web", **fields))) == ["10.0.0.0"]
+
+
+def test_reserved_address_is_shared_only_among_those_it_is_for() -> None:
+    target = reserve(ledger(pool("p", "10.0.0.0/24")), reservation("r", "10.0.0.0/32", namespaces=frozenset({"a"})))
+    assert addresses(give(target, sharing("x", 80, namespace="a"))) == ["10.0.0.0"]
+    assert addresses(give(target, sharing("y", 443, namespace="b"))) == ["10.0.0.1"]
+    assert addresses(give(target, sharing("z", 443, namespace="a"))) == ["10.0.0.0"]
+
+
+def test_dual_stack_service_gets_its_other_family_from_the_pool_of_the_reserved_address() -> None:
+    target = ledger(pool("a", "10.0.0.0/24"), pool("b", "10.1.0.0/24", "2001:db8::/120"))
+    reserve(target, reservation("r", "10.1.0.7/32", service=key("web")))
+    assert addresses(give(target, dual("RequireDualStack", name="web"))) == ["10.1.0.7", "2001:db8::"]
+
+
+def test_reservations_leave_a_pool_that_avoids_buggy_addresses_its_numbers() -> None:
+    target = ledger(pool("p", "10.0.0.254-10.0.1.2", avoid_buggy_ips=True))
+    reserve(target, reservation("r", "10.0.0.254-10.0.1.1", service=key("web")))
+    assert addresses(give(target, service("a"))) == ["10.0.1.2"]
+    assert addresses(give(target, service("web"))) == ["10.0.0.254"]
+
+
+# Draining -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"annotations": {"metallb.io/address-pool": "p"}}, {"load_balancer_ip": "10.0.0.1"}]
+)
+def test_draining_pool_gives_nothing(fields: dict[str, Any]) -> None:
+    reason, message = refused(give(ledger(pool("p", "10.0.0.0/24", draining=True)), service(**fields)))
+    assert reason is RefusalReason.POOL_DRAINING
+    assert "pool p is draining" in message
+
+
+def test_pool_that_is_not_draining_gives_instead() -> None:
+    target = ledger(pool("a", "10.0.0.0/24", draining=True), pool("b", "10.1.0.0/24"))
+    assert addresses(give(target, service())) == ["10.1.0.0"]
+
+
+# Quotas ---------------------------------------------------------------------------------------------------------------
+
+
+def limit(target: Ledger, v4: int | None = None, v6: int | None = None) -> Ledger:
+    limits = {family: number for family, number in ((V4, v4), (V6, v6)) if number is not None}
+    target.set_quotas({"q": AddressQuota(name="q", origin=ref("AddressQuota", "q"), limits=limits)})
+    return target
+
+
+def test_used_up_quota_refuses_whatever_is_free() -> None:
+    target = limit(ledger(pool("p", "10.0.0.0/24")), v4=1)
+    give(target, service("a"))
+    for fields in ({}, {"load_balancer_ip": "10.0.0.9"}, {"annotations": {"metallb.io/address-pool": "p"}}):
+        reason, message = refused(give(target, service("b", **fields)))
+        assert reason is RefusalReason.QUOTA_EXCEEDED
+        assert message.startswith("AddressQuota q: namespace default uses 1 of 1 IPv4 addresses")
+    assert addresses(give(target, service("b", namespace="other"))) == ["10.0.0.1"]
+
+
+def test_with_a_used_up_quota_an_address_of_the_namespace_is_shared() -> None:
+    target = limit(ledger(pool("p", "10.0.0.0/24")), v4=1)
+    give(target, sharing("a", 80, load_balancer_ip="10.0.0.9"))
+    assert addresses(give(target, sharing("b", 443))) == ["10.0.0.9"]
+    assert refused(give(target, sharing("c", 80)))[0] is RefusalReason.QUOTA_EXCEEDED
+
+
+def test_family_whose_quota_is_used_up_counts_as_not_offered() -> None:
+    target = limit(ledger(pool("p", "10.0.0.0/24", "2001:db8::/120")), v4=0)
+    assert addresses(give(target, dual("PreferDualStack", name="a"))) == ["2001:db8::"]
+    assert refused(give(target, dual("RequireDualStack", name="b")))[0] is RefusalReason.QUOTA_EXCEEDED
+
+
+def test_quota_is_not_blamed_for_a_full_pool() -> None:
+    target = limit(ledger(pool("p", "10.0.0.0/32")), v4=1)
+    give(target, service("a"))
+    assert refused(give(target, service("b")))[0] is RefusalReason.NO_AVAILABLE_ADDRESSES
+
+
+# Released addresses -------------------------------------------------------------------------------------------------
+
+
+def remembering(*all_pools: Pool, cool_down_s: float = 60.0, sticky_s: float = 0.0) -> Ledger:
+    result = Ledger(cool_down_s, sticky_s)
+    result.pass_time(1000.0)
+    result.set_pools(pools(*all_pools))
+    return result
+
+
+def test_address_that_rests_is_taken_last_and_the_longest_rested_first() -> None:
+    target = remembering(pool("p", "10.0.0.0/30"), pool("q", "10.1.0.0/32"))
+    for name in "abc":
+        give(target, service(name))
+    for name in "bac":
+        target.release(key(name))
+    given = [addresses(give(target, service(name)))[0] for name in "vwxyz"]
+    assert given == ["10.0.0.3", "10.1.0.0", "10.0.0.1", "10.0.0.0", "10.0.0.2"]
+
+
+def test_rested_address_is_as_good_as_others() -> None:
+    target = remembering(pool("p", "10.0.0.0/30"))
+    give(target, service("a"))
+    target.release(key("a"))
+    target.pass_time(1060.0)
+    assert addresses(give(target, service("b"))) == ["10.0.0.0"]
+
+
+def test_service_made_again_gets_its_address_back() -> None:
+    target = remembering(pool("p", "10.0.0.0/30", "2001:db8::/126"))
+    give(target, dual("RequireDualStack", name="a", annotations={"metallb.io/loadBalancerIPs": "10.0.0.2,2001:db8::3"}))
+    target.release(key("a"))
+    assert addresses(give(target, dual("PreferDualStack", name="a"))) == ["10.0.0.2", "2001:db8::3"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "change"),
+    [
+        ({"load_balancer_ip": "10.0.0.1"}, {}),
+        ({"annotations": {"metallb.io/address-pool": "q"}}, {}),
+        ({}, {"auto_assign": False}),
+        ({}, {"draining": True}),
+        ({}, {"service_allocation": ServiceAllocation(namespaces=frozenset({"other"}))}),
+        ({"cluster_ip": "fd00::1"}, {}),
+    ],
+)
+def test_former_address_is_not_given_back_against_the_rules(fields: dict[str, Any], change: dict[str, Any]) -> None:
+    q = pool("q", "10.1.0.0/30", "2001:db8::/126")
+    target = remembering(pool("p", "10.0.0.0/30"), q)
+    give(target, service("a", load_balancer_ip="10.0.0.3"))
+    target.release(key("a"))
+    target.set_pools(pools(pool("p", "10.0.0.0/30", **change), q))
+    result = give(target, service("a", **fields))
+    assert isinstance(result, Assignment)
+    assert "10.0.0.3" not in addresses(result)
+
+
+def test_former_address_that_is_shared_by_now_is_given_back_if_it_can_be_shared() -> None:
+    target = remembering(pool("p", "10.0.0.0/30"))
+    give(target, sharing("a", 80, load_balancer_ip="10.0.0.3"))
+    give(target, sharing("b", 443, load_balancer_ip="10.0.0.3"))
+    target.release(key("a"))
+    assert addresses(give(target, sharing("a", 80))) == ["10.0.0.3"]
+
+
+def test_sticky_address_is_given_to_nobody_else_before_its_time() -> None:
+    target = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
+    give(target, service("a"))
+    target.release(key("a"))
+    assert refused(give(target, service("b")))[0] is RefusalReason.NO_AVAILABLE_ADDRESSES
+    reason, message = refused(give(target, service("b", load_balancer_ip="10.0.0.0")))
+    assert reason is RefusalReason.RESERVED
+    assert message.startswith('"10.0.0.0" is kept for default/a')
+    assert target.pass_time(1300.0)
+    assert addresses(give(target, service("b"))) == ["10.0.0.0"]
+
+
+def test_next_ledger_keeps_what_this_one_kept() -> None:
+    target = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
+    give(target, service("a"))
+    target.release(key("a"))
+    heir = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
+    heir.remember(target.releases)
+    assert isinstance(give(heir, service("b")), AllocationRefusal)
+    assert addresses(give(heir, service("a"))) == ["10.0.0.0"]
+
+
+def test_reserved_address_that_rests_is_given_to_nobody_else() -> None:
+    target = reserve(remembering(pool("p", "10.0.0.0/32")), reservation("r", "10.0.0.0/32", service=key("web")))
+    give(target, service("web"))
+    target.release(key("web"))
+    assert refused(give(target, service("a")))[0] is RefusalReason.RESERVED
+    assert addresses(give(target, service("web"))) == ["10.0.0.0"]

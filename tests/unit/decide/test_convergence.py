@@ -71,12 +71,35 @@ def test_order_of_a_dual_stack_status_stays() -> None:
     assert texts(converge(held, ledger(P, adopted=(held,)), RULES)) == ["2001:db8::1", "10.0.0.1"]
 
 
-def test_service_of_another_class_is_left_alone_and_gives_its_address_back() -> None:
-    held = service(held=["10.0.0.2"])
+def test_service_of_another_class_is_left_alone_and_its_address_given_to_nobody() -> None:
+    held = service("a", held=["10.0.0.0"])
     target = ledger(P, adopted=(held,))
-    result = converge(service(held=["10.0.0.2"], load_balancer_class="other"), target, RULES)
+    result = converge(service("a", held=["10.0.0.0"], load_balancer_class="other"), target, RULES)
     assert (result.outcome, result.ingress, result.freed) == (Outcome.NOT_OURS, None, True)
-    assert not target.assignments
+    assert texts(converge(service("b"), target, RULES)) == ["10.0.0.1"]
+    refused = converge(service("c", load_balancer_ip="10.0.0.0"), target, RULES)
+    assert refused.refusal is not None
+    assert "default/a is of another loadBalancerClass" in refused.refusal.message
+    assert converge(service("a", load_balancer_class="other"), target, RULES).freed
+    assert texts(converge(service("c", load_balancer_ip="10.0.0.0"), target, RULES)) == ["10.0.0.0"]
+
+
+def test_address_that_another_class_takes_too_stays_with_our_service_and_is_shared_no_more() -> None:
+    sharing = {"metallb.io/allow-shared-ip": "k"}
+    target = ledger(P)
+    converge(service("a", annotations=sharing), target, RULES)
+    converge(service("other", held=["10.0.0.0", "nonsense"], load_balancer_class="other"), target, RULES)
+    held = converge(service("a", held=["10.0.0.0"], annotations=sharing), target, RULES)
+    assert (texts(held), events(held)) == (["10.0.0.0"], [])
+    assert texts(converge(service("b", ports=(443,), annotations=sharing), target, RULES)) == ["10.0.0.1"]
+    converge(service("other", held=["nonsense"], load_balancer_class="other"), target, RULES)
+    assert texts(converge(service("c", ports=(53,), annotations=sharing), target, RULES)) == ["10.0.0.0"]
+
+
+def test_service_that_became_ours_keeps_its_address() -> None:
+    other = service(held=["10.0.0.2"], load_balancer_class="other")
+    target = ledger(P, adopted=(other,))
+    assert texts(converge(service(held=["10.0.0.2"]), target, RULES)) == ["10.0.0.2"]
 
 
 def test_nothing_is_written_before_pools_are_known() -> None:
