@@ -14,6 +14,8 @@ from orchestrator.decide.conditions import ConditionReason
 from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.decide.requests import RefusalReason
 from orchestrator.fsm.responder import DropReason
+from orchestrator.settings import DEFAULT_NAMESPACE
+from orchestrator.sources.manifests.reader import read_manifests
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,3 +44,12 @@ def test_make_targets_in_the_readme_exist() -> None:
     used = set(re.findall(r"(?:^|`)make ([a-z0-9-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert used <= targets
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_objects_in_the_documentation_are_accepted(page: str, tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    for number, block in enumerate(block for block in blocks if block.startswith("apiVersion")):
+        (tmp_path / f"{number}.yaml").write_text(block)
+    read = read_manifests([str(tmp_path)], DEFAULT_NAMESPACE)
+    assert [str(problem) for problem in read.all_problems] == []
