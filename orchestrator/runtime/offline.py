@@ -13,7 +13,8 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.config.model import Config, NodeFacts, NodeName
 from orchestrator.config.resolve import resolve
-from orchestrator.decide.convergence import Rules, adopt_all, age, converge
+from orchestrator.decide.allocator import Allocator, Gone
+from orchestrator.decide.convergence import Rules
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import GroupPlan, NodePlan
@@ -116,24 +117,22 @@ def _events(manifests: ManifestSet, states: ManifestSet | None) -> Iterator[Sour
 
 
 def _allocate(services: Mapping[ObjectKey, Service], config: Config, rules: Rules) -> Allocated:
-    ledger = Ledger()
-    ledger.set_pools(config.pools)
-    adopt_all(services.values(), ledger, rules)
+    allocator = Allocator(Ledger(), rules)
+    allocator.configure(config)
+    allocator.adopt(services.values())
     assigned: dict[ObjectKey, Service] = {}
     refusals: dict[ObjectKey, AllocationRefusal] = {}
-    for service in _controllers_order(services.values(), ledger):
-        result = converge(service, ledger, rules)
+    for step in allocator.round(services, services.keys()):
+        if isinstance(step, Gone):
+            continue
+        key, result = step.service.metadata.key, step.result
         if result.ingress is not None:
             status = ServiceStatus(load_balancer=LoadBalancerStatus(ingress=result.ingress))
-            assigned[service.metadata.key] = msgspec.structs.replace(service, status=status)
+            assigned[key] = msgspec.structs.replace(step.service, status=status)
+        refusals.pop(key, None)
         if result.refusal is not None:
-            refusals[service.metadata.key] = result.refusal
+            refusals[key] = result.refusal
     return Allocated(services=assigned, refusals=refusals)
-
-
-def _controllers_order(services: Iterable[Service], ledger: Ledger) -> list[Service]:
-    """Those with addresses first, then the older ones."""
-    return sorted(services, key=lambda each: (ledger.assignment(each.metadata.key) is None, age(each)))
 
 
 def _legs(facts: NodeFacts, state: SpeakerState | None) -> tuple[Leg, ...]:
