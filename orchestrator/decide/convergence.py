@@ -275,8 +275,6 @@ class _Pass:
                 return self._clear(Outcome.REFUSED, refusal)
             case RefusalReason.INVALID_CLUSTER_ADDRESSES:
                 self._event(EventSeverity.WARNING, "noclusterIPsIPFamily", refusal.message)
-            case _ if self._ledger.assignment(self._key) is None and not self._service.status.load_balancer.ingress:
-                self._told_refused(refusal)
             case _ if self._service.status.load_balancer.ingress or self._ledger.assignment(self._key):
                 message = f"invalid requested loadbalancer IPs: {refusal.message}"
                 self._event(EventSeverity.WARNING, "LoadBalancerFailed", message)
