@@ -15,6 +15,7 @@ import structlog
 
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import ALLOCATION_METRICS, CONTROLLER_METRICS, Metrics, Name
+from orchestrator.resources.kinds import CONFIGURED_KINDS
 from orchestrator.runtime import rivals
 from orchestrator.runtime.catching_up import CatchingUp
 from orchestrator.runtime.controller_report import COMPONENT
@@ -56,13 +57,15 @@ KINDS = frozenset(
         "AddressReservation",
         "AddressQuota",
         "ServiceL2Status",
+        "ServiceBGPStatus",
+        "EndpointSlice",
         "SpeakerState",
     }
 )
-UNREAD = ("ConfigurationState", "IPAddressPool", "ServiceBGPStatus")
+UNREAD = ("ConfigurationState", *CONFIGURED_KINDS)
 """States that tell the controller nothing."""
-LATE = ("ServiceL2Status",)
-"""States that only conditions are made of."""
+LATE = ("ServiceL2Status", "ServiceBGPStatus", "EndpointSlice")
+"""What only conditions are made of."""
 SURVEY_S = 1.0
 """A watch that has not caught up after so long is compared with a new survey: what it awaits may have been deleted."""
 FLUSH_LIMIT_S = 0.4
@@ -125,8 +128,6 @@ class Controller:
                 case _:
                     pass
         events = [event for item in batch if isinstance(item, SourceBatch) for event in item.events]
-        if self._term is not None:
-            self._term.arriving(events)
         return self._store.apply(events)
 
     async def _act(self, changes: Changes, started: float) -> None:

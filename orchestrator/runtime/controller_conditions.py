@@ -1,29 +1,35 @@
 """The conditions of Services, kept true behind the allocation.
 
 What concerns one Service (its address, a conflict, its owner) is looked at as soon as the loop has nothing better to do;
-links and configuration concern all of them, and are left to settle first. A condition that changes together with an
-address is written with it; all others are written one at a time at a bounded rate, so that 10 000 of them delay nobody.
+links and configuration concern all of them, and are left to settle first, as is what `announcements` are made of. A
+condition that changes together with an address is written with it; all others are written one at a time at a bounded
+rate, so that 10 000 of them delay nobody.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 import structlog
 
-from orchestrator.config.model import Config, NodeFacts, NodeName
+from orchestrator.config.model import Config, NodeName
+from orchestrator.decide.allocated import allocated
 from orchestrator.decide.conditions import Observations, Subject, conditions_of, merged, observe
 from orchestrator.decide.convergence import pool_removed
-from orchestrator.decide.ledger import Ledger
+from orchestrator.decide.ledger import Assignment, Ledger
+from orchestrator.decide.requests import AllocationRefusal
 from orchestrator.net.addresses import IpAddress
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import Service
+from orchestrator.resources.extensions import AddressConflict, SpeakerInterface
 from orchestrator.resources.meta import Condition, ObjectKey
-from orchestrator.resources.metallb import ServiceL2Status
 from orchestrator.resources.selectors import admits
+from orchestrator.runtime.controller_announcements import Announcements
 from orchestrator.runtime.controller_report import now_text
-from orchestrator.runtime.store import ObjectStore, subject_of
-from orchestrator.sources.interface import Removed, Sink, SourceEvent, Upserted
+from orchestrator.runtime.store import Changes, ObjectStore
+from orchestrator.settings import Cluster, ControllerSettings
+from orchestrator.sources.interface import Sink
+from orchestrator.sources.kube.writer import MOST_BEHIND
 
 log = structlog.get_logger()
 
@@ -37,17 +43,25 @@ RETRY_S = 1.0
 IDLE_S = 0.001
 """How long the loop waits for something better to do."""
 
+Told = Mapping[NodeName, tuple[tuple[SpeakerInterface, ...], tuple[AddressConflict, ...], bool]]
+"""Of each speaker its interfaces, its conflicts, and whether it drains."""
+
 
 class ServiceConditions:
     """Which Services have to be looked at, and what is written. `settled` tells how each Service is now."""
 
-    def __init__(self, sink: Sink, store: ObjectStore, ledger: Ledger, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: ControllerSettings, sink: Sink, store: ObjectStore, ledger: Ledger, metrics: Metrics
+    ) -> None:
+        most_told = MOST_BEHIND if isinstance(settings.origin, Cluster) else None
+        self._announcements = Announcements(store, ledger, settings.classes, most_told)
+        self._refusals: dict[ObjectKey, AllocationRefusal] = {}
         self._sink = sink
         self._store = store
         self._ledger = ledger
         self._metrics = metrics
         self._config = Config()
-        self._told: Mapping[NodeName, object] = {}
+        self._told: Told = {}
         self._observations = observe(())
         self._services: dict[ObjectKey, Service] = {}
         self._waiting: dict[ObjectKey, None] = {}
@@ -56,52 +70,60 @@ class ServiceConditions:
 
     # What happened ------------------------------------------------------------------------------------------------
 
-    def owners_changed(self, events: Iterable[SourceEvent]) -> None:
-        """Take in which ServiceL2Status objects come and go; the store is told afterwards."""
-        for event in events:
-            match event:
-                case Upserted(ServiceL2Status() as status):
-                    self._owner_changes(status.metadata.key)
-                    self._look_at(subject_of(status))
-                case Removed(ref) if ref.kind == "ServiceL2Status":
-                    self._owner_changes(ref.key)
-                case _:
-                    pass
-
-    def _owner_changes(self, key: ObjectKey) -> None:
-        before = self._store.l2_statuses.get(key)
-        if before is not None:
-            self._look_at(subject_of(before))
+    def changed(self, changes: Changes, now: float) -> None:
+        """Take in what the store was told; `now` is monotonic."""
+        if changes.speakers:
+            self.speakers_changed(now)
+        for key in changes.told:
+            self._look_at(key)
+        self._announcements.told(changes.told & self._services.keys(), now)
+        self._announcements.look_at(changes.endpoints & self._services.keys(), now)
 
     def speakers_changed(self, now: float) -> None:
         """Take in what the SpeakerStates in the store say; `now` is monotonic."""
-        told = {node: (state.spec.interfaces, state.spec.conflicts) for node, state in self._store.speakers.items()}
+        told = {
+            node: (state.spec.interfaces, state.spec.conflicts, state.spec.draining)
+            for node, state in self._store.speakers.items()
+        }
         if told == self._told:
             return
-        self._told = told
+        before_told, self._told = self._told, told
+        self._announcements.speakers_changed()
         before, self._observations = self._observations, observe(self._store.speakers.values())
         for address in _changed_conflicts(before, self._observations):
             for key in self._ledger.users(address):
                 self._look_at(key)
-        if (before.nodes, before.legs) != (self._observations.nodes, self._observations.legs):
+                self._announcements.look_at([key], now)
+        if _without_conflicts(before_told) != _without_conflicts(told):
             self._look_at_all(now)
 
     def configured(self, config: Config, now: float) -> None:
         """Use this configuration from now on."""
         before, self._config = self._config, config
         if _relevant(before) != _relevant(config):
+            self._announcements.configured(config)
             self._look_at_all(now)
 
-    def settled(self, service: Service) -> None:
+    def decided(self, key: ObjectKey, refusal: AllocationRefusal | None) -> None:
+        """What is to be said of the Service's address; None: it has what it asks for."""
+        if refusal is None:
+            self._refusals.pop(key, None)
+        else:
+            self._refusals[key] = refusal
+
+    def settled(self, service: Service, now: float) -> None:
         """The Service with the status that it has, or will have once our write has come back."""
         key = service.metadata.key
         self._services[key] = service
         self._waiting[key] = None
+        self._announcements.look_at([key], now)
 
     def forget(self, key: ObjectKey) -> None:
         """The Service is gone, or not ours."""
         self._services.pop(key, None)
         self._waiting.pop(key, None)
+        self._refusals.pop(key, None)
+        self._announcements.forget(key)
 
     def _look_at(self, key: ObjectKey) -> None:
         if key in self._services:
@@ -121,10 +143,19 @@ class ServiceConditions:
         return msgspec.structs.replace(service, status=msgspec.structs.replace(service.status, conditions=conditions))
 
     def _conditions(self, service: Service) -> tuple[Condition, ...]:
+        """All of ours; none of a Service that is no LoadBalancer any more."""
+        if service.spec.type != "LoadBalancer":
+            return ()
         key = service.metadata.key
         assignment = self._ledger.assignment(key)
-        if assignment is None:
-            return ()
+        addresses = [entry.ip for entry in service.status.load_balancer.ingress if entry.ip]
+        pool = assignment.pool if assignment is not None else ""
+        always = (allocated(addresses, pool, self._refusals.get(key)), self._announcements.said(service))
+        found = tuple(condition for condition in always if condition is not None)
+        return found if assignment is None else (*found, *self._sometimes(service, assignment))
+
+    def _sometimes(self, service: Service, assignment: Assignment) -> tuple[Condition, ...]:
+        key = service.metadata.key
         pool = self._config.pools.get(assignment.pool)
         advertisements = pool.l2_advertisements if pool is not None else ()
         subject = Subject(
@@ -139,25 +170,37 @@ class ServiceConditions:
 
     def patience(self, now: float) -> float | None:
         """Seconds until `work` has something to do; None: nothing is waiting."""
+        times = [at for at in (self._all_due, self._announcements.next_at()) if at is not None]
         if self._waiting:
-            return max(self._next_write - now, IDLE_S)
-        return None if self._all_due is None else max(self._all_due - now, IDLE_S)
+            times.append(self._next_write)
+        return max(min(times) - now, IDLE_S) if times else None
 
     async def work(self, now: float) -> None:
         """Look at Services for a moment, and write the first status that changes."""
         if self._all_due is not None and self._all_due <= now:
             self._all_due = None
             self._waiting.update(dict.fromkeys(self._services))
+            self._announcements.look_at_all(self._services, now)
         if now < self._next_write:
             return
-        while self._waiting and time.monotonic() < now + SLICE_S:
-            key = next(iter(self._waiting))
-            del self._waiting[key]
-            service = self._services[key]
+        while time.monotonic() < now + SLICE_S and (service := self._next(now)) is not None:
             changed = self.completed(service)
             if changed is not service:
                 await self._write(changed, now)
                 return
+
+    def _next(self, now: float) -> Service | None:
+        """Take a Service that has to be looked at."""
+        if self._waiting:
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            return self._services[key]
+        while (ripe := self._announcements.ripe(now)) is not None:
+            service = self._services.get(ripe)
+            if service is not None:
+                self._announcements.renew(service, self._services)
+                return service
+        return None
 
     async def _write(self, service: Service, now: float) -> None:
         key = service.metadata.key
@@ -180,5 +223,10 @@ def _changed_conflicts(before: Observations, after: Observations) -> list[IpAddr
     return [address for address in addresses if before.conflicts.get(address) != after.conflicts.get(address)]
 
 
-def _relevant(config: Config) -> tuple[Mapping[str, object], Mapping[NodeName, NodeFacts]]:
-    return {name: pool.l2_advertisements for name, pool in config.pools.items()}, config.nodes
+def _without_conflicts(told: Told) -> Mapping[NodeName, object]:
+    return {node: (interfaces, draining) for node, (interfaces, _, draining) in told.items()}
+
+
+def _relevant(config: Config) -> tuple[object, ...]:
+    advertisements = {name: (pool.l2_advertisements, pool.bgp_advertisements) for name, pool in config.pools.items()}
+    return advertisements, config.nodes, config.peers, config.locked_peers

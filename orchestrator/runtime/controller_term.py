@@ -7,7 +7,7 @@ outlives no term, because somebody else may have decided meanwhile: the ledger, 
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -22,12 +22,13 @@ from orchestrator.decide.ledger import Ledger
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import LoadBalancerStatus, Service
 from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.runtime.acceptance import Acceptance
 from orchestrator.runtime.controller_conditions import ServiceConditions
 from orchestrator.runtime.controller_report import ControllerReport
 from orchestrator.runtime.last_good import from_config_map
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.settings import ControllerSettings
-from orchestrator.sources.interface import Sink, SourceEvent
+from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
 
@@ -60,7 +61,8 @@ class Term:
         self._report = ControllerReport(settings, outlets.sink, outlets.metrics)
         self._ledger = Ledger()
         self._allocator = Allocator(self._ledger, Rules(classes=settings.classes))
-        self._conditions = ServiceConditions(outlets.sink, store, self._ledger, outlets.metrics)
+        self._conditions = ServiceConditions(settings, outlets.sink, store, self._ledger, outlets.metrics)
+        self._acceptance = Acceptance(outlets.sink, store, outlets.metrics)
         self._last_good: LastGood | None = None
         self._before: LastGood = {}
         self._usable: LastGood = {}
@@ -70,18 +72,17 @@ class Term:
         self._usage_changed = False
         self._orphan_deadlines: dict[ObjectKey, float] = {}
 
-    def arriving(self, events: Sequence[SourceEvent]) -> None:
-        """Take in events that the store is told of next."""
-        self._conditions.owners_changed(events)
-
     async def work(self, changes: Changes, started: float) -> None:
         """Do what follows from the changes; the first call adopts, and looks at everything. `started` is monotonic."""
-        if changes.speakers or self._last_good is None:
+        if self._last_good is None:
             self._conditions.speakers_changed(started)
+        self._conditions.changed(changes, started)
+        self._acceptance.changed(changes, started)
         if self._concerns_addresses(changes, started):
             await self._cycle(changes, started)
         await self._tell_usage(started)
         await self._conditions.work(started)
+        await self._acceptance.work(started)
 
     async def observe(self, reason: str) -> None:
         """Say what we think of the configuration and the addresses in use; a term that observes does nothing else."""
@@ -133,6 +134,7 @@ class Term:
     async def _reconfigure(self) -> None:
         resolved = self._resolved()
         self._conditions.configured(resolved.config, time.monotonic())
+        self._acceptance.configured(resolved, time.monotonic())
         await self._report.configuration((*self._store.problems(), *resolved.problems))
         await self._report.heartbeat_key(self._store.snapshot().secrets)
 
@@ -183,6 +185,7 @@ class Term:
 
     async def _write(self, service: Service, result: Convergence) -> None:
         key = service.metadata.key
+        self._conditions.decided(key, result.refusal)
         if result.differs_from(service) and result.ingress is not None:
             status = msgspec.structs.replace(service.status, load_balancer=LoadBalancerStatus(ingress=result.ingress))
             service = self._conditions.completed(msgspec.structs.replace(service, status=status))
@@ -191,7 +194,7 @@ class Term:
         if result.outcome is Outcome.NOT_OURS:
             self._conditions.forget(key)
         else:
-            self._conditions.settled(service)
+            self._conditions.settled(service, time.monotonic())
         await self._report.service_events(key, result.events)
 
     # Time -----------------------------------------------------------------------------------------------------------
@@ -222,5 +225,5 @@ class Term:
         waits = [max(deadline - now, 0.0)] if deadline is not None else []
         if self._usage_changed:
             waits.append(max(self._usage_told_at + USAGE_INTERVAL_S - now, 0.0))
-        behind = self._conditions.patience(now)
-        return min([*waits, *([behind] if behind is not None else [])], default=None)
+        behind = (self._conditions.patience(now), self._acceptance.patience(now))
+        return min([*waits, *(each for each in behind if each is not None)], default=None)
