@@ -1,11 +1,15 @@
 """Ranges that only one object may have: which of two overlapping objects stays.
 
-An object that overlaps with one served before takes its last good ranges if those fit, else it is left out whole.
+An object that overlaps with one served before takes its last good ranges if those fit, else it is left out whole. First
+come those that ask for nothing but what they have, then those that grow, last the new ones, each in `precedence`. So an
+edit (closing a pool, making it larger) does not cost an object its ranges because an older one has wanted them for long;
+and one that grows does not take what another that grows has, and keeps.
 """
 
 from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
 from orchestrator.config.claims import Claim, Claims
@@ -91,13 +95,18 @@ class Settled(Generic[R]):
 
 
 def settle(claims: Claims[R], wording: Wording) -> Settled[R]:
-    """Serve the claims in their order; each gets its first variant that overlaps with nothing."""
+    """Serve the claims; each gets its first variant that overlaps with nothing."""
     spans = Spans()
     kept: dict[str, tuple[R, ...]] = {}
     problems: list[Problem] = []
     memories = dict(claims.memories)
-    for claim in claims.served:
-        clashes = {index: _clashes(value, spans, claim, wording) for index, value in enumerate(claim.variants)}
+    waiting = {claim.ref: _keeping(claim) for claim in claims.served if _turn(claim) is _Turn.GROWING}
+    for claim in sorted(claims.served, key=lambda claim: _turn(claim).value):
+        waiting.pop(claim.ref, None)
+        clashes = {
+            index: _clashes(value, (spans, *waiting.values()) if index == 0 else (spans,), claim, wording)
+            for index, value in enumerate(claim.variants)
+        }
         problems += clashes[0]
         free = next((index for index, found in clashes.items() if not found), None)
         memories |= claim.memory(in_use=free == 0)
@@ -107,9 +116,42 @@ def settle(claims: Claims[R], wording: Wording) -> Settled[R]:
     return Settled(kept=dict(sorted(kept.items())), problems=tuple(problems), memories=memories)
 
 
-def _clashes(value: R, spans: Spans, claim: Claim[R], wording: Wording) -> tuple[Problem, ...]:
+class _Turn(Enum):
+    """When a claim is served."""
+
+    HOLDING = 0
+    GROWING = 1
+    NEW = 2
+
+
+def _turn(claim: Claim[R]) -> _Turn:
+    if claim.proven:
+        return _Turn.HOLDING
+    if len(claim.variants) == 1:
+        return _Turn.NEW
+    own, last_good = claim.variants
+    return _Turn.HOLDING if all(_inside(part, last_good) for part in own.ranges) else _Turn.GROWING
+
+
+def _keeping(claim: Claim[R]) -> Spans:
+    """The ranges that a claim has and still asks for."""
+    own, last_good = claim.variants
+    spans = Spans()
+    for entry, part in zip(own.entries, own.ranges, strict=True):
+        for had in last_good.ranges:
+            if part.overlaps(had):
+                common = AddressRange(max(part.first, had.first, key=int), min(part.last, had.last, key=int))
+                spans.add(common, entry, claim.ref.name)
+    return spans
+
+
+def _inside(part: AddressRange, value: Ranged) -> bool:
+    return any(part.first in outer and part.last in outer for outer in value.ranges)
+
+
+def _clashes(value: R, taken: Sequence[Spans], claim: Claim[R], wording: Wording) -> tuple[Problem, ...]:
     found = (
-        (index, entry, spans.overlap(part))
+        (index, entry, next((met for spans in taken if (met := spans.overlap(part)) is not None), None))
         for index, (entry, part) in enumerate(zip(value.entries, value.ranges, strict=True))
     )
     return tuple(

@@ -3,11 +3,13 @@
 from dataclasses import fields, replace
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.model import Resolved
 from orchestrator.config.resolve import resolve
+from orchestrator.resources.metallb import IPAddressPool
 from orchestrator.resources.snapshot import ClusterSnapshot
 from tests.property.strategies_decide import patiently, snapshots
 from tests.support.objects import (
@@ -96,3 +98,18 @@ def test_new_objects_never_change_what_runs(before: ClusterSnapshot, after: Clus
     reserved, quotas = second.config.reservations, second.config.quotas
     assert {name: reserved[name] for name in first.config.reservations} == first.config.reservations
     assert {name: quotas[name] for name in first.config.quotas} == first.config.quotas
+
+
+@patiently
+@given(snapshots(), snapshots())
+def test_closing_a_pool_never_costs_it_its_ranges(before: ClusterSnapshot, after: ClusterSnapshot) -> None:
+    first = resolve(before, {})
+    closed = {name: with_draining(pool) for name, pool in before.pools.items()}
+    second = resolve(replace(after, pools={**after.pools, **closed}), first.last_good)
+    for name, pool in first.config.pools.items():
+        assert second.config.pools[name].ranges == pool.ranges
+        assert second.config.pools[name].draining
+
+
+def with_draining(pool: IPAddressPool) -> IPAddressPool:
+    return msgspec.structs.replace(pool, spec=msgspec.structs.replace(pool.spec, draining=True))

@@ -47,8 +47,8 @@ def test_namespaces_and_pools_restrict_a_quota() -> None:
     quota = only(
         ipv4=1, namespaces=("green",), namespace_selectors=(labeled(team="red"),), pools=("edge",), scope="Total"
     )
-    assert quota.namespaces == {"green", "red"}
-    assert quota.pools == {"edge"}
+    assert quota.namespaces == frozenset({"green", "red"})
+    assert quota.pools == frozenset({"edge"})
     assert quota.scope is QuotaScope.TOTAL
 
 
@@ -57,7 +57,7 @@ def test_pool_that_does_not_exist_is_only_warned_of() -> None:
     assert [(problem.field, problem.severity) for problem in found.problems] == [("spec.pools", Severity.WARNING)]
     assert 'there is no IPAddressPool "edgy"' in found.problems[0].message
     assert 'the nearest existing name is "edge"' in found.problems[0].message
-    assert found.served[0].variants[0].pools == {"edgy", "core"}
+    assert found.served[0].variants[0].pools == frozenset({"edgy", "core"})
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,11 @@ def test_broken_pool_drains_if_its_last_good_spec_said_so() -> None:
     _, _, memory = settle(claims(pool_object("a", "10.0.0.0/24")))
     kept, _, _ = settle(claims(pool_object("a", "nonsense", draining=True), last_good=memory))
     assert not kept["a"].pool.draining
+
+
+def test_draining_costs_a_pool_nothing_though_an_older_one_wants_its_ranges() -> None:
+    _, _, memory = settle(claims(pool_object("a", "10.0.0.0/24", created=YOUNG)))
+    older = pool_object("b", "10.0.0.0/16", created=OLD)
+    kept, _, _ = settle(claims(pool_object("a", "10.0.0.0/24", created=YOUNG, draining=True), older, last_good=memory))
+    assert list(kept) == ["a"]
+    assert kept["a"].pool.draining

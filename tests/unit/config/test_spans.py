@@ -18,12 +18,13 @@ class Wanted:
         return tuple(map(parse_range, self.entries))
 
 
-def claim(name: str, *variants: tuple[str, ...], before: bytes | None = None) -> Claim[Wanted]:
+def claim(name: str, *variants: tuple[str, ...], proven: bool = False, before: bytes | None = None) -> Claim[Wanted]:
+    """`variants`: what the object asks for, and what it has."""
     return Claim(
         ref=ref("AddressReservation", name),
         created="",
         variants=tuple(map(Wanted, variants)),
-        proven=before is not None,
+        proven=proven,
         fresh=name.encode(),
         before=before,
     )
@@ -66,7 +67,7 @@ def test_who_is_served_first_keeps_its_ranges() -> None:
 
 def test_who_is_served_later_falls_back_to_what_it_had() -> None:
     later = claim("a", ("10.0.0.0/23",), ("10.0.1.0/24",), before=b"old")
-    settled = settle(claims(claim("b", ("10.0.0.0/24",)), later), wording)
+    settled = settle(claims(claim("b", ("10.0.0.0/24",), proven=True), later), wording)
     assert settled.kept["a"] == (Wanted(("10.0.1.0/24",)),)
     assert settled.memories[later.ref] == b"old"
 
@@ -85,3 +86,35 @@ def test_entries_of_one_object_are_compared_with_each_other() -> None:
     assert [(each.field, each.message) for each in findings.problems] == [
         ("spec.addresses[2]", "10.0.0.1/32 of a meets 10.0.0.0/24 of a")
     ]
+
+
+WANTS_ALL = ("10.0.0.0/16",)
+
+
+def kept_entries(*served: Claim[Wanted]) -> dict[str, tuple[str, ...]]:
+    return {name: variants[0].entries for name, variants in settle(claims(*served), wording).kept.items()}
+
+
+def test_edit_that_asks_for_nothing_new_keeps_what_others_have_wanted_for_longer() -> None:
+    older = claim("b", WANTS_ALL)
+    edited = claim("a", ("10.0.0.0/24",), ("10.0.0.0/24", "10.1.0.0/24"))
+    assert kept_entries(older, edited) == {"a": ("10.0.0.0/24",)}
+
+
+def test_growing_keeps_what_others_have_wanted_for_longer() -> None:
+    older = claim("b", WANTS_ALL)
+    growing = claim("a", ("10.0.0.0/24", "10.2.0.0/24"), ("10.0.0.0/24",))
+    assert kept_entries(older, growing) == {"a": ("10.0.0.0/24", "10.2.0.0/24")}
+
+
+@pytest.mark.parametrize("grown", [("10.0.0.0/24", "10.2.0.0/24"), ("10.0.0.0/23",)])
+def test_of_two_that_grow_neither_takes_what_the_other_has(grown: tuple[str, ...]) -> None:
+    older = claim("b", WANTS_ALL, ("10.9.0.0/24",))
+    growing = claim("a", grown, ("10.0.0.0/24",))
+    assert kept_entries(older, growing) == {"a": grown, "b": ("10.9.0.0/24",)}
+
+
+def test_who_grows_gets_what_another_gives_up_with_the_same_edit() -> None:
+    older = claim("b", ("10.0.0.0/24", "10.9.0.0/24"), ("10.9.0.0/24",))
+    moving = claim("a", ("10.2.0.0/24",), ("10.0.0.0/24",))
+    assert kept_entries(older, moving) == {"a": ("10.2.0.0/24",), "b": ("10.0.0.0/24", "10.9.0.0/24")}

@@ -124,6 +124,6 @@ def test_reservation_is_for_one_service_or_for_a_selection(spec: dict[str, Any],
 
 
 @pytest.mark.parametrize(("limits", "fields"), [({"ipv4": 0}, []), ({"ipv6": 1}, []), ({}, ["spec"])])
-def test_quota_limits_a_family(limits: dict[str, int], fields: list[str]) -> None:
+def test_quota_limits_a_family(limits: dict[str, Any], fields: list[str]) -> None:
     quota = extensions.AddressQuota(metadata=METADATA, spec=extensions.AddressQuotaSpec(**limits))
     assert fields_of(quota) == fields
