@@ -16,12 +16,10 @@ from tests.support.objects import pool, pools, service
 def test_controller_counts_the_services_of_each_pool(tmp_path: Path) -> None:
     ledger = Ledger()
     ledger.set_pools(pools(pool("p", "192.0.2.0/24"), pool("q", "198.51.100.0/24")))
-    sharing = {"annotations": {"metallb.io/allow-shared-ip": "k"}}
-    both = [
-        service("a", held=["192.0.2.1"], ports=(80,), **sharing),
-        service("b", held=["192.0.2.1"], ports=(443,), **sharing),
-    ]
-    adopt_all(both, ledger, Rules())
+    key = {"metallb.io/allow-shared-ip": "k"}
+    first = service("a", held=["192.0.2.1"], ports=(80,), annotations=key)
+    second = service("b", held=["192.0.2.1"], ports=(443,), annotations=key)
+    adopt_all([first, second], ledger, Rules())
     metrics = Metrics(CONTROLLER_METRICS)
     settings = ControllerSettings(origin=Folders(source=tmp_path, state=tmp_path), metrics_port=0, health_port=0)
     ControllerReport(settings, ManifestsSink(tmp_path), metrics).exposed(ledger)
