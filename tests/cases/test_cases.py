@@ -14,7 +14,7 @@ CONTRACT = {
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in cases()])
 def test_case(case: Case) -> None:
-    world = World(case.classes)
+    world = World(case.classes, case.released)
     for step in case.steps:
         found = list(differences(step.then, world.take(step)))
         if found:

@@ -41,6 +41,7 @@ class Step:
     what: str
     given: Mapping[Place, Raw | None]
     then: Raw
+    seconds: float = 0
     restarted: bool = False
     expired: bool = False
     incomplete: bool = False
@@ -48,12 +49,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The steps of one story; `classes` are served, None: Services without a class alone."""
+    """The steps of one story; `classes` are served (without: Services that have none), `released` are the times."""
 
     file: Path
     what: str
     steps: tuple[Step, ...]
     classes: Raw = field(default_factory=dict)
+    released: Raw = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -91,7 +93,7 @@ def _read(path: Path) -> CaseFile:
 
 def _case(path: Path, raw: Any, defaults: Raw, shared: Raw) -> Case:
     where = f"{path.name}: {raw.get('what')}"
-    _only(raw, {"what", "classes", "given", "incomplete", "then", "afterwards"}, where)
+    _only(raw, {"what", "classes", "released", "given", "incomplete", "then", "afterwards"}, where)
     first = Step(
         what="",
         given={**_given(shared, defaults), **_given(raw.get("given", {}), defaults)},
@@ -99,13 +101,15 @@ def _case(path: Path, raw: Any, defaults: Raw, shared: Raw) -> Case:
         incomplete=raw.get("incomplete", False),
     )
     later = [_later(step, defaults, where) for step in raw.get("afterwards", [])]
-    return Case(file=path, what=raw["what"], steps=(first, *later), classes=raw.get("classes", {}))
+    settings = {name: raw.get(name, {}) for name in ("classes", "released")}
+    return Case(file=path, what=raw["what"], steps=(first, *later), **settings)
 
 
 def _later(raw: Any, defaults: Raw, where: str) -> Step:
-    _only(raw, {"what", "given", "restarted", "expired", "incomplete", "then"}, where)
+    _only(raw, {"what", "given", "seconds", "restarted", "expired", "incomplete", "then"}, where)
     flags = {name: raw.get(name, False) for name in ("restarted", "expired", "incomplete")}
-    return Step(what=raw["what"], given=_given(raw.get("given", {}), defaults), then=raw["then"], **flags)
+    given, seconds = _given(raw.get("given", {}), defaults), raw.get("seconds", 0)
+    return Step(what=raw["what"], given=given, then=raw["then"], seconds=seconds, **flags)
 
 
 def _only(raw: Raw, allowed: set[str], where: str) -> None:

@@ -47,7 +47,9 @@ class Seen:
 class World:
     """The objects of a case, and what its controller remembers from step to step."""
 
-    def __init__(self, classes: Raw) -> None:
+    def __init__(self, classes: Raw, released: Raw) -> None:
+        self._cool_down_s, self._sticky_s = released.get("coolDown", 0), released.get("sticky", 0)
+        self._now = 1.8e9
         names = frozenset(classes.get("names", ()))
         self._rules = Rules(classes=ServedClasses(names=names, classless=classes.get("classless", not names)))
         self._raw: dict[Place, Raw] = {}
@@ -59,6 +61,7 @@ class World:
     def take(self, step: Step) -> Seen:
         """Apply the changes of a step, and do what the controller does."""
         self._change(step.given)
+        self._now += step.seconds
         if step.restarted:
             self._allocator = None
         outcomes = [parse_object(raw, NAMESPACE) for raw in self._raw.values()]
@@ -95,8 +98,9 @@ class World:
     def _allocate(self, services: dict[ObjectKey, Service], config: Config, seen: Seen, *, expired: bool) -> None:
         first = self._allocator is None
         if self._allocator is None:
-            self._ledger = Ledger()
+            self._ledger = Ledger(self._cool_down_s, self._sticky_s)
             self._allocator = Allocator(self._ledger, self._rules)
+        self._allocator.pass_time(self._now)
         self._allocator.configure(config)
         if first:
             self._allocator.adopt(services.values())
