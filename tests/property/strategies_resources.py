@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from orchestrator.resources import core, rules
+from orchestrator.resources import core, extensions, rules
 from orchestrator.resources.kinds import KINDS, Kind, KubeObject
 from orchestrator.resources.meta import ObjectMeta
 from orchestrator.resources.secret_text import SecretText
@@ -43,6 +43,8 @@ FIELDS: Mapping[tuple[type, str], st.SearchStrategy[Any]] = {
     (core.ServiceSpec, "ip_families"): st.lists(st.sampled_from(rules.FAMILIES), max_size=2).map(tuple),
     (core.ServicePort, "protocol"): st.sampled_from(rules.PROTOCOLS),
     (core.ServicePort, "port"): st.integers(1, 65535),
+    (extensions.ServiceReference, "namespace"): labels,
+    (extensions.ServiceReference, "name"): labels,
 }
 
 

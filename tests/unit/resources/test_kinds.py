@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.resources import core
-from orchestrator.resources.kinds import BY_NAME, BY_STRUCT, KINDS, Kind, ref_of
+from orchestrator.resources.kinds import BY_NAME, BY_STRUCT, KINDS, Configured, Kind, ref_of
 from orchestrator.resources.meta import ObjectMeta, ObjectRef
 
 
@@ -30,6 +30,14 @@ def test_kind_is_named_as_its_struct(kind: Kind) -> None:
 
 def test_only_nodes_and_namespaces_are_cluster_scoped() -> None:
     assert {kind.kind for kind in KINDS if not kind.namespaced} == {"Node", "Namespace"}
+
+
+def test_what_people_configure_has_a_status_for_what_we_say_of_it() -> None:
+    assert all(kind.has_status for kind in KINDS if issubclass(kind.struct, Configured))
+    assert {kind.kind for kind in KINDS if kind.group == "ferrule.io" and kind.has_status} == {
+        "AddressReservation",
+        "AddressQuota",
+    }
 
 
 def test_reference_of_an_object() -> None:
