@@ -22,7 +22,7 @@ The map. Data flows one way:
         advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py engines.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py released.py reserved.py address_quotas.py ledger.py
-        requests.py sharing.py allocation.py convergence.py allocator.py
+        requests.py sharing.py admission.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
         candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
         allocated.py announced.py outlook.py accepted.py conditions.py wording.py

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.config.model import Pool
+from orchestrator.decide import admission
 from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.decide.requests import (
     DUAL,
@@ -25,7 +26,6 @@ from orchestrator.decide.requests import (
 from orchestrator.decide.sharing import Beside, sharing_refusal
 from orchestrator.decide.space import Run
 from orchestrator.net.addresses import IpAddress, IpFamily
-from orchestrator.resources.selectors import admits
 
 
 def allocate(request: AllocationRequest, ledger: Ledger) -> Assignment | AllocationRefusal:
@@ -47,8 +47,8 @@ def assign(
     if pool is None:
         message = f"{quoted(addresses)} is not allowed in config; use addresses of one IPAddressPool"
         return AllocationRefusal(RefusalReason.ADDRESS_NOT_IN_POOLS, message)
-    if not is_for(pool, request):
-        return _not_for(pool)
+    if not admission.is_for(pool, request):
+        return admission.not_for(pool)
     for address in addresses:
         refusal = sharing_refusal(request.service, request.tenancy, address, ledger, beside)
         if refusal is not None:
@@ -64,21 +64,12 @@ def additional(
     found = _Search(request, ledger).one_more(pool, family)
     if found is not None:
         return found
-    for leniency in LENIENCIES:
+    for leniency in _leniencies(ledger):
         found = _Search(request, ledger, leniency).one_more(pool, family)
         refusal = found and _explained(leniency, request, pool, (found,), ledger)
         if refusal:
             return AllocationRefusal(refusal.reason, f"{where}: {refusal.message}")
     return AllocationRefusal(RefusalReason.NO_AVAILABLE_ADDRESSES, where)
-
-
-def is_for(pool: Pool, request: AllocationRequest) -> bool:
-    """Whether the pool's serviceAllocation lets this Service in."""
-    allocation = pool.service_allocation
-    if allocation is None:
-        return True
-    in_namespace = allocation.namespaces is None or request.service.namespace in allocation.namespaces
-    return in_namespace and admits(allocation.service_selectors, request.labels)
 
 
 # Requested by name --------------------------------------------------------------------------------------------------
@@ -96,43 +87,7 @@ def _requested(request: AllocationRequest, ledger: Ledger) -> Assignment | Alloc
     if request.pool and assignment.pool != request.pool:
         message = f"{asked} is not compatible with requested address pool {request.pool}; remove one of the annotations"
         return AllocationRefusal(RefusalReason.OTHER_POOL, message)
-    return _new_refusal(request, assignment, ledger) or assignment
-
-
-def _new_refusal(request: AllocationRequest, assignment: Assignment, ledger: Ledger) -> AllocationRefusal | None:
-    """Return what forbids to take addresses anew that one might keep."""
-    if ledger.pools[assignment.pool].draining:
-        return _draining(assignment.pool)
-    for address in assignment.addresses:
-        refusal = (
-            _reserved(request, address, ledger)
-            or _kept(request, address, ledger)
-            or ledger.quotas.refusal(request.service.namespace, assignment.pool, address)
-        )
-        if refusal is not None:
-            return refusal
-    return None
-
-
-def _reserved(request: AllocationRequest, address: IpAddress, ledger: Ledger) -> AllocationRefusal | None:
-    reservation = ledger.reserved.against(request.service, request.labels, address)
-    if reservation is None:
-        return None
-    owner = f"for {reservation.service}" if reservation.service is not None else "for others"
-    message = (
-        f'"{address}" is reserved {owner} by AddressReservation {reservation.name}; '
-        "take another address, or change the reservation"
-    )
-    return AllocationRefusal(RefusalReason.RESERVED, message)
-
-
-def _kept(request: AllocationRequest, address: IpAddress, ledger: Ledger) -> AllocationRefusal | None:
-    former = ledger.kept_for(address)
-    if not former or request.service in former:
-        return None
-    names = ", ".join(str(key) for key in sorted(former))
-    message = f'"{address}" is kept for {names}, which had it not long ago; take another address, or wait'
-    return AllocationRefusal(RefusalReason.RESERVED, message)
+    return admission.taking_refusal(request, assignment, ledger) or assignment
 
 
 # Chosen -------------------------------------------------------------------------------------------------------------
@@ -150,7 +105,16 @@ class Leniency:
 
 
 STRICT = Leniency()
-LENIENCIES = (Leniency(quotas=True), Leniency(reservations=True), Leniency(draining=True))
+
+
+def _leniencies(ledger: Ledger) -> Iterator[Leniency]:
+    """One for each rule that anything here is subject to."""
+    if ledger.quotas.quotas:
+        yield Leniency(quotas=True)
+    if ledger.reserved.reservations:
+        yield Leniency(reservations=True)
+    if any(pool.draining for pool in ledger.pools.values()):
+        yield Leniency(draining=True)
 
 
 class _Search:
@@ -178,7 +142,7 @@ class _Search:
 
     def _serves(self, pool: Pool) -> bool:
         named = self._request.pool in ("", pool.name)
-        return named and self._is_open(pool) and is_for(pool, self._request)
+        return named and self._is_open(pool) and admission.is_for(pool, self._request)
 
     def _completes(self, pool: Pool) -> bool:
         """Whether the pool may add the family that a former or reserved address lacks."""
@@ -208,7 +172,7 @@ class _Search:
             return False
         if sharing_refusal(request.service, request.tenancy, address, ledger) is not None:
             return False
-        return _kept(request, address, ledger) is None
+        return admission.kept(request, address, ledger) is None
 
     # What is reserved for it ------------------------------------------------------------------------------------------
 
@@ -304,7 +268,7 @@ class _Search:
         """The lowest that is free or may be shared; with `resting` then the one that has rested longest."""
         space, tenancy = self._ledger.space(pool.name, family), self._request.tenancy
         if within is None and self._leniency.reservations:
-            within = space.runs_of(pool.ranges)
+            within = space.everything
         address = space.lowest(tenancy, within)
         if address is None and resting:
             address = space.longest_rested(within)
@@ -344,14 +308,14 @@ def _unusable(request: AllocationRequest, ledger: Ledger) -> AllocationRefusal |
         existing = ", ".join(ledger.pools) or "none"
         message = f'unknown pool "{request.pool}"; the pools are: {existing}'
         return AllocationRefusal(RefusalReason.UNKNOWN_POOL, message)
-    if not is_for(pool, request):
-        return _not_for(pool)
-    return _draining(pool.name) if pool.draining else None
+    if not admission.is_for(pool, request):
+        return admission.not_for(pool)
+    return admission.draining(pool.name) if pool.draining else None
 
 
 def _hindrance(request: AllocationRequest, ledger: Ledger) -> AllocationRefusal:
     """Return the rule that stands in the way alone, else that nothing is free."""
-    for leniency in LENIENCIES:
+    for leniency in _leniencies(ledger):
         found = _Search(request, ledger, leniency).run()
         refusal = found and _explained(leniency, request, ledger.pools[found.pool], found.addresses, ledger)
         if refusal:
@@ -367,26 +331,13 @@ def _explained(
 ) -> AllocationRefusal | None:
     """Say what keeps the Service from the addresses that it would get under this leniency."""
     if leniency.draining:
-        return _draining(pool.name)
+        return admission.draining(pool.name)
     for address in addresses:
         refusal = (
-            _reserved(request, address, ledger)
+            admission.reserved(request, address, ledger)
             if leniency.reservations
             else ledger.quotas.refusal(request.service.namespace, pool.name, address)
         )
         if refusal is not None:
             return refusal
     return None
-
-
-def _not_for(pool: Pool) -> AllocationRefusal:
-    message = f"pool {pool.name} not compatible for ip assignment; its serviceAllocation does not match this Service"
-    return AllocationRefusal(RefusalReason.POOL_NOT_FOR_SERVICE, message)
-
-
-def _draining(pool: str) -> AllocationRefusal:
-    message = (
-        f"no available IPs; pool {pool} is draining and gives addresses to no other Service: "
-        "use another pool, or set spec.draining of it to false"
-    )
-    return AllocationRefusal(RefusalReason.POOL_DRAINING, message)

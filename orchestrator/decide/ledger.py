@@ -190,6 +190,15 @@ class Ledger:
         """Return who uses an address, on which terms."""
         return MappingProxyType(self._users.get(address, {}))
 
+    def has_room(self, address: IpAddress, service: ObjectKey, tenancy: Tenancy) -> bool:
+        """Whether the Service may use an address on these terms, however many users that has; False: look closer."""
+        users = self._users.get(address, {})
+        others = len(users) - (service in users)
+        name = self._pool_name(address) if others else None
+        if name is None:
+            return not others
+        return self._spaces[name, family_of(address)].has_room(address, tenancy, users.get(service), len(users))
+
     def hold(self, assignment: Assignment) -> None:
         """Record an assignment in place of what this Service held before; whether it may is the caller's question."""
         before = self._assignments.get(assignment.service)

@@ -27,6 +27,8 @@ def sharing_refusal(
     service: ObjectKey, tenancy: Tenancy, address: IpAddress, ledger: Ledger, beside: Beside = Beside.ANYBODY
 ) -> AllocationRefusal | None:
     """Return why the Service may not use an address beside its present users."""
+    if ledger.has_room(address, service, tenancy):
+        return None
     users = ledger.users(address).items()
     others = {key: it for key, it in users if key != service and not (it.foreign and beside is Beside.OUR_OWN)}
     if (not tenancy.sharing_key and others) or any(other.terms != tenancy.terms for other in others.values()):

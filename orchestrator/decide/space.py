@@ -70,6 +70,11 @@ class _SharedAddresses:
         if not self._users[number]:
             del self._users[number], self.numbers[bisect_left(self.numbers, number)]
 
+    def has_room(self, number: int, ports: Iterable[Port], users: int) -> bool:
+        """Whether all of so many users are here, and none has one of the ports."""
+        free = (port not in self._taken or number not in self._taken[port] for port in ports)
+        return self._users.get(number) == users and all(free)
+
     def from_lowest(self, run: Run, ports: Iterable[Port], barred: Iterable[Intervals]) -> Iterator[int]:
         """Yield the numbers of a run where all `ports` are free, ascending, without those that are barred."""
         first, last = run
@@ -139,6 +144,11 @@ class Space:
             return IPv6Address(value)
         return IPv4Address((value // 254 << 8) + value % 254 + 1 if self._avoid_buggy else value)
 
+    @property
+    def everything(self) -> tuple[Run, ...]:
+        """The one run of all numbers, reserved ones included."""
+        return ((0, self.capacity - 1),)
+
     def runs_of(self, parts: Iterable[AddressRange]) -> tuple[Run, ...]:
         """Return the runs of numbers that lie in these ranges, in their order."""
         return tuple(run for first, last in self._usable_spans(parts) for run in self._runs_between(first, last))
@@ -202,6 +212,13 @@ class Space:
         self._resting.pop(number, None)
         self._free(number)
 
+    def has_room(self, address: IpAddress, tenancy: Tenancy, own: Tenancy | None, users: int) -> bool:
+        """Whether all of so many users, `own` among them, are on these terms, and no other has one of the ports."""
+        shared = self._shared.get(tenancy.terms) if tenancy.sharing_key else None
+        if shared is None or (own is not None and own.terms != tenancy.terms):
+            return False
+        return shared.has_room(self._number(address), tenancy.ports - (own.ports if own else frozenset()), users)
+
     # Search ---------------------------------------------------------------------------------------------------------
 
     def lowest(self, tenancy: Tenancy, within: Sequence[Run] | None = None) -> IpAddress | None:
@@ -238,7 +255,7 @@ class Space:
         return None
 
     def _runs(self, within: Sequence[Run] | None) -> Sequence[Run]:
-        return ((0, self.capacity - 1),) if within is None else within
+        return self.everything if within is None else within
 
     def _barred(self, within: Sequence[Run] | None) -> tuple[Intervals, ...]:
         return (self._foreign, self._reserved) if within is None else (self._foreign,)
