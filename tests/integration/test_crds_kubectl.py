@@ -47,6 +47,22 @@ def test_columns_appear(plane: Plane, kind: str) -> None:
     assert row.startswith("x ")
 
 
+def test_quota_shows_what_is_used_and_whether_it_counts(plane: Plane) -> None:
+    apply(plane, object_of("AddressQuota", {"ipv4": 5, "ipv6": 0}))
+    accepted = {
+        "type": "Accepted",
+        "status": "True",
+        "reason": "Accepted",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    status = {"status": {"usedIPv4": 3, "usedIPv6": 0, "namespaces": [], "conditions": [accepted]}}
+    patch = ("patch", "addressquotas", "x", "-n", NAMESPACE, "--subresource=status", "--type=merge")
+    plane.kubectl(*patch, "-p", json.dumps(status))
+    _, row = plane.kubectl("get", "addressquotas", "-n", NAMESPACE).stdout.splitlines()
+    assert row.split()[:6] == ["x", "5", "3", "0", "0", "True"]
+
+
 @pytest.mark.parametrize(
     ("field", "words"),
     [
