@@ -8,7 +8,7 @@ a warning is about is used.
 from collections.abc import Collection
 
 from orchestrator.config import advice_advertisements, advice_peers, advice_pools
-from orchestrator.config.advice_basis import Known
+from orchestrator.config.advice_basis import known_of
 from orchestrator.config.model import Config
 from orchestrator.resources.core import Service
 from orchestrator.resources.extensions import SpeakerStateSpec
@@ -28,7 +28,7 @@ def advise(
     """
     if snapshot.incomplete:
         return ()
-    known = Known(config=config, snapshot=snapshot, services=services, speakers=speakers)
+    known = known_of(config, snapshot, services, speakers)
     found = (
         *advice_pools.warnings_about(known),
         *advice_advertisements.warnings_about(known),

@@ -4,9 +4,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
-from orchestrator.config.advice_basis import AdvertisementSpec, AdviceReason, Known, is_for, is_sound, some_of, warning
+from orchestrator.config.advice_basis import (
+    AdvertisementSpec,
+    AdviceReason,
+    Known,
+    bgp_ref,
+    is_for,
+    l2_ref,
+    some_of,
+    warning,
+)
 from orchestrator.config.model import BgpAdvertisement, NodeName, Peer, Pool
-from orchestrator.config.nodes import selected
 from orchestrator.net.addresses import AddressRange, IpAddress, IpFamily, Prefix, covering_prefix
 from orchestrator.resources.meta import ObjectRef, Problem
 from orchestrator.resources.metallb import BGPAdvertisement, L2Advertisement
@@ -19,20 +27,15 @@ def warnings_about(known: Known) -> Iterator[Problem]:
     """Yield what is doubtful about L2Advertisements, BGPAdvertisements and the aliases that they use."""
     snapshot = known.snapshot
     for l2 in snapshot.l2_advertisements.values():
-        if is_sound(l2.spec):
-            yield from _common(_ref("L2Advertisement", l2), l2.spec, known)
-            yield from _preferences(l2, known)
+        if (ref := l2_ref(l2)) in known.nodes_of:
+            yield from _common(ref, l2.spec, known)
+            yield from _preferences(ref, l2, known)
     for bgp in snapshot.bgp_advertisements.values():
-        if is_sound(bgp.spec):
-            ref = _ref("BGPAdvertisement", bgp)
+        if (ref := bgp_ref(bgp)) in known.nodes_of:
             yield from _common(ref, bgp.spec, known)
             yield from _receivers(ref, bgp, known)
     yield from _foreign_traffic(known)
     yield from _unused_aliases(known)
-
-
-def _ref(kind: str, advertisement: L2Advertisement | BGPAdvertisement) -> ObjectRef:
-    return ObjectRef(kind, *advertisement.metadata.key)
 
 
 def _common(ref: ObjectRef, spec: AdvertisementSpec, known: Known) -> Iterator[Problem]:
@@ -46,14 +49,13 @@ def _common(ref: ObjectRef, spec: AdvertisementSpec, known: Known) -> Iterator[P
             "mend the selector, or label a pool"
         )
         yield warning(ref, "spec.ipAddressPoolSelectors", AdviceReason.SELECTS_NO_POOL, message)
-    nodes = known.config.nodes
-    if nodes and spec.node_selectors and not selected(spec.node_selectors, nodes):
+    if known.config.nodes and not known.nodes_of[ref]:
         message = "no Node has labels that match, so nobody announces; mend the selector, or label a node"
         yield warning(ref, "spec.nodeSelectors", AdviceReason.SELECTS_NO_NODE, message)
 
 
-def _preferences(advertisement: L2Advertisement, known: Known) -> Iterator[Problem]:
-    eligible = selected(advertisement.spec.node_selectors, known.config.nodes)
+def _preferences(ref: ObjectRef, advertisement: L2Advertisement, known: Known) -> Iterator[Problem]:
+    eligible = known.nodes_of[ref]
     for index, preferred in enumerate(advertisement.spec.preferred_node_selectors):
         labels = (known.config.nodes[name].labels for name in eligible)
         if eligible and not any(matches(preferred.preference, each) for each in labels):
@@ -61,7 +63,7 @@ def _preferences(advertisement: L2Advertisement, known: Known) -> Iterator[Probl
             message = (
                 "no node of this advertisement has labels that match, so none is preferred; mend it, or label a node"
             )
-            yield warning(_ref("L2Advertisement", advertisement), field, AdviceReason.PREFERS_NO_NODE, message)
+            yield warning(ref, field, AdviceReason.PREFERS_NO_NODE, message)
 
 
 # --- to whom ----------------------------------------------------------------------------------------------------------
@@ -79,7 +81,7 @@ def _receivers(ref: ObjectRef, advertisement: BGPAdvertisement, known: Known) ->
     peers = [known.receivers[name] for name in sorted(wanted) if name in known.receivers]
     if len(peers) < len(wanted):
         return  # a peer that cannot be used has an error of its own
-    nodes = selected(spec.node_selectors, known.config.nodes)
+    nodes = known.nodes_of[ref]
     if nodes and any(peer.nodes for peer in peers) and all(nodes.isdisjoint(peer.nodes) for peer in peers):
         message = (
             f"no node of this advertisement ({some_of(nodes)}) has a session with {_names(peers)}, so nobody hears of "

@@ -1,17 +1,23 @@
 """What advice is given from and made of: everything known, the short codes, and the form of a warning."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_interface
 
 from orchestrator.config.model import Config, NodeName, Peer, Pool
+from orchestrator.config.nodes import selected
 from orchestrator.net.addresses import AddressRange, IpAddress, IpFamily, Prefix
 from orchestrator.resources.core import Service
 from orchestrator.resources.extensions import SpeakerStateSpec
 from orchestrator.resources.meta import ObjectRef, Problem, Severity
-from orchestrator.resources.metallb import BGPAdvertisementSpec, L2AdvertisementSpec
+from orchestrator.resources.metallb import (
+    BGPAdvertisement,
+    BGPAdvertisementSpec,
+    L2Advertisement,
+    L2AdvertisementSpec,
+)
 from orchestrator.resources.selectors import matches_any, selector_faults
 from orchestrator.resources.snapshot import ClusterSnapshot
 
@@ -57,12 +63,16 @@ AdvertisementSpec = L2AdvertisementSpec | BGPAdvertisementSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """All that advice may look at. Without `nodes`, `services` or `speakers` nothing is said that needs them."""
+    """All that advice may look at. Without nodes, `services` or `speakers` nothing is said that needs them.
+
+    `nodes_of` has the nodes of every BGPAdvertisement and L2Advertisement whose selectors can be applied.
+    """
 
     config: Config
     snapshot: ClusterSnapshot
     services: Collection[Service] = ()
     speakers: Collection[SpeakerStateSpec] = ()
+    nodes_of: Mapping[ObjectRef, frozenset[NodeName]] = field(default_factory=dict)
 
     @property
     def receivers(self) -> dict[str, Peer]:
@@ -87,6 +97,26 @@ class Known:
             node: tuple(ip_interface(text).network for part in told[node].interfaces for text in part.prefixes)
             for node in wanted
         }
+
+
+def known_of(
+    config: Config, snapshot: ClusterSnapshot, services: Collection[Service], speakers: Collection[SpeakerStateSpec]
+) -> Known:
+    """Apply the node selectors of all advertisements, once."""
+    l2 = {l2_ref(each): each.spec.node_selectors for each in snapshot.l2_advertisements.values() if is_sound(each.spec)}
+    bgp = {
+        bgp_ref(each): each.spec.node_selectors for each in snapshot.bgp_advertisements.values() if is_sound(each.spec)
+    }
+    nodes_of = {ref: selected(selectors, config.nodes) for ref, selectors in (*l2.items(), *bgp.items())}
+    return Known(config=config, snapshot=snapshot, services=services, speakers=speakers, nodes_of=nodes_of)
+
+
+def l2_ref(advertisement: L2Advertisement) -> ObjectRef:
+    return ObjectRef("L2Advertisement", *advertisement.metadata.key)
+
+
+def bgp_ref(advertisement: BGPAdvertisement) -> ObjectRef:
+    return ObjectRef("BGPAdvertisement", *advertisement.metadata.key)
 
 
 def warning(ref: ObjectRef, field: str, reason: AdviceReason, message: str) -> Problem:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from orchestrator.config.advice_basis import AdviceReason, Known, is_sound, some_of, warning
+from orchestrator.config.advice_basis import AdviceReason, Known, bgp_ref, some_of, warning
 from orchestrator.config.model import Peer
-from orchestrator.config.nodes import selected
 from orchestrator.resources.meta import ObjectRef, Problem
 
 
@@ -30,11 +29,13 @@ def _without_nodes(peer: Peer, known: Known) -> Iterator[Problem]:
 
 def _without_routes(peer: Peer, known: Known) -> Iterator[Problem]:
     advertisements = known.snapshot.bgp_advertisements
-    if not known.all_read("BGPAdvertisement") or not all(is_sound(each.spec) for each in advertisements.values()):
+    refs = {name: bgp_ref(each) for name, each in advertisements.items()}
+    if not known.all_read("BGPAdvertisement") or not known.nodes_of.keys() >= set(refs.values()):
         return
-    nodes = known.config.nodes
     naming = {
-        name: each for name, each in advertisements.items() if not each.spec.peers or peer.name in each.spec.peers
+        name: known.nodes_of[refs[name]]
+        for name, each in advertisements.items()
+        if not each.spec.peers or peer.name in each.spec.peers
     }
     if not naming:
         what = "all name other peers" if advertisements else "there is none"
@@ -43,14 +44,12 @@ def _without_routes(peer: Peer, known: Known) -> Iterator[Problem]:
             f'peers: ["{peer.name}"], or without peers'
         )
         yield warning(peer.origin, "", AdviceReason.PEER_GETS_NO_ROUTES, message)
-    elif nodes and peer.nodes:
-        announcing = {name: selected(each.spec.node_selectors, nodes) for name, each in naming.items()}
-        if any(announcing.values()) and all(peer.nodes.isdisjoint(each) for each in announcing.values()):
-            message = (
-                f"no BGPAdvertisement that is for this peer ({some_of(naming)}) selects a node of it "
-                f"({some_of(peer.nodes)}), so it hears of no address; make the nodeSelectors of both meet"
-            )
-            yield warning(peer.origin, "spec.nodeSelectors", AdviceReason.PEER_GETS_NO_ROUTES, message)
+    elif peer.nodes and any(naming.values()) and all(peer.nodes.isdisjoint(each) for each in naming.values()):
+        message = (
+            f"no BGPAdvertisement that is for this peer ({some_of(naming)}) selects a node of it "
+            f"({some_of(peer.nodes)}), so it hears of no address; make the nodeSelectors of both meet"
+        )
+        yield warning(peer.origin, "spec.nodeSelectors", AdviceReason.PEER_GETS_NO_ROUTES, message)
 
 
 def _own_node(peer: Peer, known: Known) -> Iterator[Problem]:
