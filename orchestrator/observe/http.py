@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 from http.server import ThreadingHTTPServer
 from threading import Lock, Thread
 
@@ -54,6 +55,15 @@ class Readiness:
         return {name: unmet.get(name, "ok") for name in names} | details
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A prober that has gone away misses nothing; anything else is a bug, and is printed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # as it was handed in
+
+
 def serve(address: str, port: int, metrics: Metrics, readiness: Readiness) -> ThreadingHTTPServer:
     """Serve in a daemon thread until `shutdown()`; port 0 takes a free one (`server_port` tells). Raises StartupError."""
 
@@ -88,9 +98,8 @@ def serve(address: str, port: int, metrics: Metrics, readiness: Readiness) -> Th
             self.wfile.write(body)
 
     try:
-        server = ThreadingHTTPServer((address, port), Handler)
+        server = _Server((address, port), Handler)
     except OSError as error:
         raise StartupError(f"cannot listen on {address} port {port}: {error.strerror}; choose another port") from error
-    server.daemon_threads = True
     Thread(target=server.serve_forever, name=f"http-{server.server_port}", daemon=True).start()
     return server

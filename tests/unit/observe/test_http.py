@@ -1,6 +1,8 @@
 """/healthz, /readyz and /metrics over a real socket on loopback."""
 
 import json
+import socket
+import struct
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from http.server import ThreadingHTTPServer
@@ -67,3 +69,14 @@ def test_a_detail_is_shown_and_costs_no_readiness(server: ThreadingHTTPServer, r
     assert get(server, "/readyz") == (200, "synced: ok\nconfiguration: ok\nAPI server: services: connection refused\n")
     readiness.detail("API server", "")
     assert get(server, "/readyz") == (200, "synced: ok\nconfiguration: ok\n")
+
+
+def test_prober_that_goes_away_leaves_no_traceback(
+    server: ThreadingHTTPServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", server.server_port)) as prober:
+            prober.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            prober.sendall(b"GET /readyz HTTP/1.0\r\n")
+    assert get(server, "/healthz") == (200, "ok\n")
+    assert capfd.readouterr().err == ""
