@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import cluster, failover, kube_source, kube_writes, layer2_plan, plan, replies, scale, wire
+from tests.bench import allocation, cluster, failover, kube_source, kube_writes, layer2_plan, plan, replies, scale, wire
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_json
 from tests.bench.rows import Row, Scope
 
 BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
+    "allocation": allocation.measure,
     "plan": plan.measure,
     "layer2-plan": layer2_plan.measure,
     "replies": replies.measure,

@@ -67,9 +67,7 @@ class RunningPath:
 
     def logged(self, process: str, event: str) -> list[LogLine]:
         """What the newest process of that name has logged of an event, in order."""
-        text = (self.lab.folder.logs / f"{process}.log").read_text()
-        lines = [line for line in text.splitlines() if f'"event": "{event}"' in line]
-        found = (msgspec.json.decode(line, type=LogLine) for line in lines)
+        found = logged_in(self.lab.folder.logs / f"{process}.log", event)
         return [line for line in found if line.instant > self.started[process]]
 
     def until_logged_s(self, process: str, event: str) -> float:
@@ -104,6 +102,12 @@ class RunningPath:
             return None
         peer = msgspec.json.decode(text, type=_Summary).peers.get(str(layout.node(NODE).address))
         return peer.pfx_rcd if peer else 0
+
+
+def logged_in(log: Path, event: str) -> list[LogLine]:
+    """The lines of an event in a log, in order."""
+    lines = [line for line in log.read_text().splitlines() if f'"event": "{event}"' in line]
+    return [msgspec.json.decode(line, type=LogLine) for line in lines]
 
 
 @contextmanager

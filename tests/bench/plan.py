@@ -1,4 +1,4 @@
-"""The pure part, in this process: allocation, planning, rendering and difference at 10 000 Services. CPU time, no daemon."""
+"""The speaker's pure part, in this process: planning, rendering and difference at 10 000 Services. CPU time, no daemon."""
 
 import gc
 import time
@@ -10,18 +10,14 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.config.model import Config
 from orchestrator.config.resolve import resolve
-from orchestrator.decide.convergence import Outcome, Rules, converge
 from orchestrator.decide.eligibility import NodeView
-from orchestrator.decide.ledger import Ledger
-from orchestrator.decide.space import Tenancy
-from orchestrator.net.addresses import IpFamily
 from orchestrator.net.bgp import RouterId
 from orchestrator.render.canonical import Line
 from orchestrator.render.difference import change_of, difference
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
 from orchestrator.render.frr import FrrInput, FrrRenderer
-from orchestrator.resources.core import LABEL_SERVICE_NAME, EndpointSlice, Service
+from orchestrator.resources.core import LABEL_SERVICE_NAME, EndpointSlice
 from orchestrator.resources.kinds import KubeObject
 from orchestrator.runtime.planning import Planner
 from orchestrator.runtime.store import ObjectStore
@@ -34,70 +30,14 @@ SERVICES = 10_000
 CHANGED = 200
 NODE = "node-a"
 FIRST = IPv4Address("10.0.0.1")
-PER_THOUSAND_BUDGET = "own CPU <= 100 per 1000"
 CHANGE_BUDGET = "<= 5"
 FULL_BUDGET = "<= 2 000"
 
 
 def measure(scope: Scope) -> Iterator[Row]:
-    """Yield allocation first, then planning."""
-    yield _converge_all(scope)
-    for name, pool_range, fill in (
-        ("10 000 Services in a /8", "10.0.0.0/8", 0.0),
-        ("10 000 Services in a /8, 99 % full", "10.0.0.0/8", 0.99),
-        ("10 000 Services in an IPv6 /64", "2001:db8::/64", 0.0),
-    ):
-        yield _allocate_one(scope, f"one allocation, {name}", pool_range, fill)
+    """Yield all at once, then one change."""
     yield from _plan_all(scope)
     yield _plan_one(scope)
-
-
-# --- allocation -------------------------------------------------------------------------------------------------------
-
-
-def _ledger(pool_range: str) -> Ledger:
-    ledger = Ledger()
-    ledger.set_pools(objects.pools(objects.pool("many", pool_range)))
-    return ledger
-
-
-def _services(family: IpFamily = IpFamily.IPV4) -> list[Service]:
-    cluster_address = {IpFamily.IPV4: "10.96.0.1", IpFamily.IPV6: "fd00::1"}[family]
-    return [objects.service(f"many-{number:05}", cluster_ip=cluster_address) for number in range(SERVICES)]
-
-
-def _converge_all(scope: Scope) -> Row:
-    services = _services()
-
-    def run() -> None:
-        ledger = _ledger("10.0.0.0/8")
-        outcomes = {converge(service, ledger, Rules()).outcome for service in services}
-        assert outcomes == {Outcome.ASSIGNED}
-
-    samples = [cpu_ms(run) * 1000 / SERVICES for _ in range(scope.times(5))]
-    return row_of("10 000 Services converged from nothing, per 1000", samples, "ms", budget=PER_THOUSAND_BUDGET)
-
-
-def _allocate_one(scope: Scope, name: str, pool_range: str, fill: float) -> Row:
-    """What is filled up is one run of addresses without a Service: as many Services would not fit into memory."""
-    ledger = _ledger(pool_range)
-    family = IpFamily.IPV6 if ":" in pool_range else IpFamily.IPV4
-    for service in _services(family):
-        converge(service, ledger, Rules())
-    space = ledger._spaces["many", family]
-    if fill:
-        lowest = ledger.lowest("many", family, Tenancy())
-        assert lowest is not None
-        space._used.add_run(int(lowest), int(lowest) + int(space.capacity * fill) - SERVICES)
-    cluster_address = {IpFamily.IPV4: "10.96.0.1", IpFamily.IPV6: "fd00::1"}[family]
-    newcomer = objects.service("newcomer", cluster_ip=cluster_address)
-    samples = []
-    for _ in range(scope.times(1000)):
-        started = time.process_time()
-        converge(newcomer, ledger, Rules())
-        samples.append((time.process_time() - started) * 1e6)
-        assert ledger.release(newcomer.metadata.key) is not None
-    return row_of(name, samples, "us")
 
 
 # --- planning ---------------------------------------------------------------------------------------------------------
