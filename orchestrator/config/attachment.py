@@ -31,32 +31,33 @@ def attach_l2(draft: pools.Draft, claims: Sequence[Claim[L2Draft]]) -> tuple[L2A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BgpAttached:
-    """The BGPAdvertisements of one pool, by name; `conflicting` lost one to another advertisement."""
+    """The BGPAdvertisements of one pool, by name; those in `lost` are here as they were, or gave way to another."""
 
     advertisements: tuple[BgpAdvertisement, ...]
     problems: tuple[Problem, ...]
-    conflicting: frozenset[ObjectRef]
+    lost: frozenset[ObjectRef]
 
 
 def attach_bgp(draft: pools.Draft, claims: Sequence[Claim[BgpDraft]]) -> BgpAttached:
     """Serve the claims on one pool."""
     kept: list[BgpAdvertisement] = []
     problems: list[Problem] = []
-    conflicting: set[ObjectRef] = set()
+    lost: set[ObjectRef] = set()
     for claim in claims:
         if not claim.variants[0].takes(draft.pool.name, draft.labels):
             continue
-        faults = [_unfit(variant.advertisement, draft, kept) for variant in claim.variants]
+        variants = [variant for variant in claim.variants if variant.takes(draft.pool.name, draft.labels)]
+        faults = [_unfit(variant.advertisement, draft, kept) for variant in variants]
         if faults[0] is not None:
             problems.append(faults[0])
-        if faults[0] is not None and faults[0].field == LOCAL_PREF:
-            conflicting.add(claim.ref)
+            if faults[0].field == LOCAL_PREF or None in faults:
+                lost.add(claim.ref)
         if None in faults:
-            kept.append(claim.variants[faults.index(None)].advertisement)
+            kept.append(variants[faults.index(None)].advertisement)
     return BgpAttached(
         advertisements=tuple(sorted(kept, key=lambda advertisement: advertisement.name)),
         problems=tuple(problems),
-        conflicting=frozenset(conflicting),
+        lost=frozenset(lost),
     )
 
 
@@ -130,9 +131,9 @@ def _echo_problem(pool: Pool, advertisement: BgpAdvertisement, peer: Peer) -> Pr
     )
 
 
-def bgp_memories(claims: Claims[BgpDraft], conflicting: Collection[ObjectRef]) -> dict[ObjectRef, bytes]:
-    """What to remember of the BGPAdvertisements: those that lost a conflict keep what was remembered before."""
+def bgp_memories(claims: Claims[BgpDraft], lost: Collection[ObjectRef]) -> dict[ObjectRef, bytes]:
+    """What to remember of the BGPAdvertisements: those that lost on some pool keep what was remembered before."""
     memories = dict(claims.memories)
     for claim in claims.served:
-        memories |= claim.memory(in_use=claim.ref not in conflicting)
+        memories |= claim.memory(in_use=claim.ref not in lost)
     return memories

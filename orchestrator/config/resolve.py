@@ -167,7 +167,7 @@ def _attach(
     bgp_claims = advertisements.bgp_claims_of(knowledge, around)
     receivers = {**settled.peers, **settled.locked}
     problems = [*l2_claims.problems, *bgp_claims.problems]
-    conflicting: set[ObjectRef] = set()
+    lost: set[ObjectRef] = set()
     carrying: dict[str, Pool] = {}
     for name, draft in drafts.items():
         bgp = attachment.attach_bgp(draft, bgp_claims.served)
@@ -175,6 +175,6 @@ def _attach(
         pool = replace(draft.pool, l2_advertisements=l2, bgp_advertisements=bgp.advertisements)
         carrying[name], echo_problems = attachment.without_echo_peers(pool, receivers, profiles)
         problems += [*bgp.problems, *echo_problems]
-        conflicting |= bgp.conflicting
-    memories = {**_memories(l2_claims), **attachment.bgp_memories(bgp_claims, conflicting)}
+        lost |= bgp.lost
+    memories = {**_memories(l2_claims), **attachment.bgp_memories(bgp_claims, lost)}
     return carrying, _Step(tuple(problems), memories)

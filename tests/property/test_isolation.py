@@ -96,7 +96,7 @@ def test_any_mutation_of_one_object_leaves_the_others_alone(good: list[Raw], dat
         assert others(after.config, bad) == others(before.config, bad)
         if bad["kind"] != "BGPAdvertisement":  # that one is decided pool by pool
             assert after.config == before.config
-        assert after.last_good == before.last_good
+            assert after.last_good == before.last_good
         assert resolved(edited, after.last_good).config == after.config
     undone = resolved(good, {**before.last_good, **after.last_good})
     assert undone.config == before.config
