@@ -6,8 +6,8 @@ edit (closing a pool, making it larger) does not cost an object its ranges becau
 and one that grows does not take what another that grows has, and keeps.
 """
 
-from bisect import bisect_right, insort
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -58,6 +58,13 @@ class Spans:
         for entry, part in zip(value.entries, value.ranges, strict=True):
             self.add(part, entry, owner)
 
+    def drop(self, owner: str, parts: Iterable[AddressRange]) -> None:
+        """Forget those of these ranges that are `owner`'s."""
+        for part in parts:
+            met = self.overlap(part)
+            if met is not None and met.owner == owner:
+                del self._spans[bisect_left(self._spans, met)]
+
     def overlap(self, part: AddressRange) -> Span | None:
         """Return a range that shares an address with `part`."""
         version, first, last = int(part.first.version), int(part.first), int(part.last)
@@ -100,11 +107,11 @@ def settle(claims: Claims[R], wording: Wording) -> Settled[R]:
     kept: dict[str, tuple[R, ...]] = {}
     problems: list[Problem] = []
     memories = dict(claims.memories)
-    waiting = {claim.ref: _keeping(claim) for claim in claims.served if _turn(claim) is _Turn.GROWING}
+    growing = _kept_by_growing(claims)
     for claim in sorted(claims.served, key=lambda claim: _turn(claim).value):
-        waiting.pop(claim.ref, None)
+        growing.drop(claim.ref.name, (part for _, part in _keeping(claim)))
         clashes = {
-            index: _clashes(value, (spans, *waiting.values()) if index == 0 else (spans,), claim, wording)
+            index: _clashes(value, (spans, growing) if index == 0 else (spans,), claim, wording)
             for index, value in enumerate(claim.variants)
         }
         problems += clashes[0]
@@ -133,16 +140,25 @@ def _turn(claim: Claim[R]) -> _Turn:
     return _Turn.HOLDING if all(_inside(part, last_good) for part in own.ranges) else _Turn.GROWING
 
 
-def _keeping(claim: Claim[R]) -> Spans:
-    """The ranges that a claim has and still asks for."""
-    own, last_good = claim.variants
+def _kept_by_growing(claims: Claims[R]) -> Spans:
     spans = Spans()
+    for claim in claims.served:
+        for entry, part in _keeping(claim):
+            if spans.overlap(part) is None:
+                spans.add(part, entry, claim.ref.name)
+    return spans
+
+
+def _keeping(claim: Claim[R]) -> Iterator[tuple[str, AddressRange]]:
+    """The ranges that a growing claim has and still asks for."""
+    if _turn(claim) is not _Turn.GROWING:
+        return
+    own, last_good = claim.variants
     for entry, part in zip(own.entries, own.ranges, strict=True):
         for had in last_good.ranges:
             if part.overlaps(had):
-                common = AddressRange(max(part.first, had.first, key=int), min(part.last, had.last, key=int))
-                spans.add(common, entry, claim.ref.name)
-    return spans
+                first, last = max(part.first, had.first, key=int), min(part.last, had.last, key=int)
+                yield entry, AddressRange(first, last)
 
 
 def _inside(part: AddressRange, value: Ranged) -> bool:

@@ -56,6 +56,16 @@ def test_range_meets_those_that_share_an_address_of_its_family(entry: str, meets
     assert (spans.overlap(parse_range(entry)) is not None) is meets
 
 
+def test_dropped_ranges_meet_nobody_and_those_of_others_stay() -> None:
+    spans = Spans()
+    spans.add_all(Wanted(("10.0.0.0/24", "10.0.1.0/24")), "a")
+    spans.add_all(Wanted(("10.0.2.0/24",)), "b")
+    spans.drop("a", (parse_range("10.0.0.0/24"), parse_range("10.0.2.0/24"), parse_range("10.0.9.0/24")))
+    assert spans.overlap(parse_range("10.0.0.0/24")) is None
+    assert spans.overlap(parse_range("10.0.1.0/24")) is not None
+    assert spans.overlap(parse_range("10.0.2.0/24")) is not None
+
+
 def test_who_is_served_first_keeps_its_ranges() -> None:
     settled = settle(claims(claim("b", ("10.0.0.0/24",)), claim("a", ("10.1.0.0/24", "10.0.0.128/25"))), wording)
     assert list(settled.kept) == ["b"]
