@@ -16,7 +16,7 @@ import structlog
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import ALLOCATION_METRICS, CONTROLLER_METRICS, Metrics, Name
 from orchestrator.resources.kinds import CONFIGURED_KINDS
-from orchestrator.runtime import rivals
+from orchestrator.runtime import released, rivals
 from orchestrator.runtime.catching_up import CatchingUp
 from orchestrator.runtime.controller_report import COMPONENT
 from orchestrator.runtime.controller_term import Outlets, Term
@@ -101,6 +101,7 @@ class Controller:
         while True:
             batch = await self._standing.feed.batch(self._patience())
             if any(isinstance(item, Stop) for item in batch):
+                await self._finish()
                 return
             started = time.monotonic()
             changes = self._take(batch)
@@ -109,6 +110,10 @@ class Controller:
             await self._act(changes, started)
             self._readiness.met("first list")
             self._outlets.metrics.set(Name.CONFIG_LOADED, 1)
+
+    async def _finish(self) -> None:
+        if self._term is not None and self._standing.may_write():
+            await self._term.finish()
 
     def _take(self, batch: Sequence[object]) -> Changes:
         """Take in what happened; return what it changed in the store."""
@@ -194,7 +199,14 @@ async def run(settings: ControllerSettings) -> int:
     feed = Feed()
     witness = ApiWitness(metrics, readiness)
     store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
-    interest = Interest(component=COMPONENT, node="", kinds=KINDS, unread=UNREAD, late=LATE)
+    interest = Interest(
+        component=COMPONENT,
+        node="",
+        kinds=KINDS,
+        unread=UNREAD,
+        late=LATE,
+        config_maps=(CONFIG_MAP_NAME, released.CONFIG_MAP_NAME),
+    )
     standing = _standing(settings, feed, witness)
     async with open_origin(settings, interest, store, witness, standing.may_write) as origin:
         readiness.unmet("first list", f"reading {origin.place}")

@@ -13,9 +13,9 @@ import msgspec
 import structlog
 
 from orchestrator.config.model import LastGood
-from orchestrator.decide.allocation import AllocationRefusal
 from orchestrator.decide.convergence import ServiceEvent
 from orchestrator.decide.ledger import Ledger, Usage
+from orchestrator.decide.requests import AllocationRefusal
 from orchestrator.net.addresses import IpFamily
 from orchestrator.observe.metrics import POOL_METRICS, Metrics, Name
 from orchestrator.resources.core import Secret
@@ -46,6 +46,7 @@ class ControllerReport:
         self._events: dict[ObjectKey, tuple[ServiceEvent, ...]] = {}
         self._key_written = False
         self._last_good: LastGood | None = None
+        self._missing: frozenset[str] = frozenset()
 
     async def configuration(self, problems: Collection[Problem], observing: str = "") -> None:
         """Write the ConfigurationState and the metrics about problems; log problems that are new."""
@@ -63,10 +64,19 @@ class ControllerReport:
                 log.error("configuration problem", object=str(problem.ref), field=problem.field, reason=problem.message)
             await self._sink.write(state)
         self._state = state
+        self._log_missing(problems)
         self._metrics.set(Name.CONFIG_LOADED, 1)
         self._metrics.set(Name.CONFIG_STALE, 1 if errors else 0)
         kinds = Counter(problem.ref.kind for problem in problems)
         self._metrics.replace(Name.PROBLEMS, {(kind,): float(count) for kind, count in kinds.items()})
+
+    def _log_missing(self, problems: Iterable[Problem]) -> None:
+        """Say once which kinds cannot be read, and what does not work without them."""
+        warnings = (problem for problem in problems if problem.severity is Severity.WARNING)
+        missing = {problem.ref.kind: problem.message for problem in warnings if not problem.ref.name}
+        for kind in sorted(missing.keys() - self._missing):
+            log.warning("kind cannot be read", kind=kind, reason=missing[kind])
+        self._missing = frozenset(missing)
 
     async def last_good(self, last_good: LastGood) -> None:
         """Write the last good specs."""

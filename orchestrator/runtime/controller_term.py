@@ -25,9 +25,11 @@ from orchestrator.resources.meta import ObjectKey, ObjectRef
 from orchestrator.runtime.acceptance import Acceptance
 from orchestrator.runtime.controller_conditions import ServiceConditions
 from orchestrator.runtime.controller_report import ControllerReport
+from orchestrator.runtime.controller_usage import UsageReport
 from orchestrator.runtime.last_good import from_config_map
+from orchestrator.runtime.released import ReleasedRecord, ref_in
 from orchestrator.runtime.store import Changes, ObjectStore
-from orchestrator.settings import ControllerSettings
+from orchestrator.settings import ControllerSettings, Folders
 from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
@@ -36,6 +38,8 @@ AT_A_TIME = 50
 """Services take 0.1 ms each: so many at once keep neither the Lease nor what has been decided from being written."""
 USAGE_INTERVAL_S = 0.2
 """How often the use of pools is told: it counts all assignments, and a burst of Services changes it with each."""
+REST_INTERVAL_S = 10.0
+"""How often it is told how many addresses still rest: time alone ends that."""
 RETRY_S = 1.0
 """How soon a Service whose status could not be written is tried again."""
 
@@ -59,7 +63,9 @@ class Term:
         self._metrics = outlets.metrics
         self._may_write = outlets.may_write
         self._report = ControllerReport(settings, outlets.sink, outlets.metrics)
-        self._ledger = Ledger()
+        self._usage = UsageReport(outlets.sink, outlets.metrics)
+        self._released = ReleasedRecord(outlets.sink, settings.namespace)
+        self._ledger = Ledger(cool_down_s=settings.cool_down_s, sticky_s=settings.sticky_s)
         self._allocator = Allocator(self._ledger, Rules(classes=settings.classes))
         self._conditions = ServiceConditions(settings, outlets.sink, store, self._ledger, outlets.metrics)
         self._acceptance = Acceptance(outlets.sink, store, outlets.metrics)
@@ -69,7 +75,8 @@ class Term:
         self._failed: set[ObjectKey] = set()
         self._retry_at = 0.0
         self._usage_told_at = -math.inf
-        self._usage_changed = False
+        self._usage_due: float | None = None
+        self._rest_due: float | None = None
         self._orphan_deadlines: dict[ObjectKey, float] = {}
 
     async def work(self, changes: Changes, started: float) -> None:
@@ -81,6 +88,7 @@ class Term:
         if self._concerns_addresses(changes, started):
             await self._cycle(changes, started)
         await self._tell_usage(started)
+        await self._released.work(self._ledger, started)
         await self._conditions.work(started)
         await self._acceptance.work(started)
 
@@ -98,27 +106,34 @@ class Term:
         return bool(first or changes.services or changes.configuration or (due is not None and due <= now))
 
     async def _cycle(self, changes: Changes, started: float) -> None:
+        self._allocator.pass_time(time.time())
         first = self._last_good is None
         dirty = changes.services | self._failed | self._expired_orphans(started)
         if changes.configuration or first:
             await self._reconfigure()
             dirty |= self._store.services.keys()
         if first:
+            self._ledger.remember(self._released.read(self._store.config_maps.get(ref_in(self._settings.namespace))))
             adopted = self._allocator.adopt(self._store.services.values())
             log.info("adopted addresses", services=len(adopted))
         await self._converge_all(dirty)
         self._watch_orphans(started)
         await self._keep_last_good()
-        self._usage_changed = True
+        self._usage_due = max(self._usage_told_at + USAGE_INTERVAL_S, started)
+        self._released.changed()
         self._metrics.add(Name.UPDATES)
         if dirty:
             duration_ms = round((time.monotonic() - started) * 1000, 2)
             log.info("converged", services=len(dirty), pending=len(self._allocator.pending), duration_ms=duration_ms)
 
     async def _tell_usage(self, now: float) -> None:
-        if self._usage_changed and now >= self._usage_told_at + USAGE_INTERVAL_S:
-            self._usage_changed, self._usage_told_at = False, now
-            await self._report.usage(self._ledger, self._store.snapshot().pools, self._allocator.pending.values())
+        if self._usage_due is None or now < self._usage_due:
+            return
+        snapshot = self._store.snapshot()
+        await self._report.usage(self._ledger, snapshot.pools, self._allocator.pending.values())
+        await self._usage.tell(self._ledger, snapshot)
+        self._usage_told_at, self._usage_due = now, None
+        self._rest_due = now + REST_INTERVAL_S if self._ledger.releases else None
 
     # Configuration --------------------------------------------------------------------------------------------------
 
@@ -177,10 +192,12 @@ class Term:
         """The Service is gone, or was never there: an EndpointSlice may name what does not exist."""
         self._report.forget(gone.service)
         self._conditions.forget(gone.service)
-        if gone.assignment is not None:
+        foreign = gone.assignment is not None and gone.assignment.tenancy.foreign
+        if gone.assignment is not None and not foreign:
             ips = [str(address) for address in gone.assignment.addresses]
             log.info("serviceDeleted", service=str(gone.service), ips=ips)
-        if not gone.made_again:
+        ours = not foreign or isinstance(self._settings.origin, Folders)  # a state folder is, whatever it says
+        if ours and not gone.made_again:
             await self._sink.delete(ObjectRef("Service", *gone.service))
 
     async def _write(self, service: Service, result: Convergence) -> None:
@@ -217,13 +234,19 @@ class Term:
 
     def _deadline(self) -> float | None:
         """When addresses need something without an event, monotonic; None: never."""
-        return min([*self._orphan_deadlines.values(), *([self._retry_at] if self._failed else [])], default=None)
+        deadlines = [*self._orphan_deadlines.values(), *([self._retry_at] if self._failed else [])]
+        if (kept_until := self._ledger.next_change) is not None:
+            deadlines.append(kept_until - time.time() + time.monotonic())
+        if self._rest_due is not None:
+            deadlines.append(self._rest_due)
+        return min(deadlines, default=None)
 
     def patience(self, now: float) -> float | None:
         """Seconds until something has to be done without an event; None: nothing has."""
-        deadline = self._deadline()
-        waits = [max(deadline - now, 0.0)] if deadline is not None else []
-        if self._usage_changed:
-            waits.append(max(self._usage_told_at + USAGE_INTERVAL_S - now, 0.0))
-        behind = (self._conditions.patience(now), self._acceptance.patience(now))
+        waits = [max(due - now, 0.0) for due in (self._deadline(), self._usage_due) if due is not None]
+        behind = (self._conditions.patience(now), self._acceptance.patience(now), self._released.patience(now))
         return min([*waits, *(each for each in behind if each is not None)], default=None)
+
+    async def finish(self) -> None:
+        """Write what the next leader is to know; this one ends in good order."""
+        await self._released.write(self._ledger, time.monotonic())

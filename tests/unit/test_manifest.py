@@ -10,8 +10,8 @@ import yaml
 
 from orchestrator.cli.main import build_parser
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS
-from orchestrator.resources.kinds import BY_NAME
-from orchestrator.runtime import controller, speaker_process
+from orchestrator.resources.kinds import BY_NAME, Configured
+from orchestrator.runtime import controller, released, speaker_process
 from orchestrator.runtime.exclusion_list import KEY, read_exclusions
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.settings import DEFAULT_NAMESPACE, EXCLUSION_FILE
@@ -102,23 +102,35 @@ def test_no_rule_has_a_wildcard() -> None:
 
 @pytest.mark.parametrize(("account", "kinds"), [("controller", controller.KINDS), ("speaker", speaker_process.KINDS)])
 def test_account_may_watch_what_its_process_watches(account: str, kinds: frozenset[str]) -> None:
-    rules = [
-        rule
-        for role in (*documents("Role"), *documents("ClusterRole"))
-        for rule in role["rules"]
-        if role["metadata"]["name"].removeprefix("ferrule")[1:] == account
-    ]
-    watched = {
-        (group, resource)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        if {"list", "watch"} <= set(rule["verbs"])
-    }
+    watched = resources_of(account, "list", "watch")
     assert {(BY_NAME[name].group, BY_NAME[name].plural) for name in kinds} <= watched
     assert ("", "pods") in watched
 
 
+def test_only_the_controller_says_in_an_object_what_became_of_it() -> None:
+    statuses = {
+        (kind.group, f"{kind.plural}/status") for kind in BY_NAME.values() if issubclass(kind.struct, Configured)
+    }
+    assert statuses <= resources_of("controller", "patch")
+    assert not statuses & resources_of("speaker", "patch")
+
+
+def resources_of(account: str, *verbs: str) -> set[tuple[str, str]]:
+    """Group and resource of what an account may do all of that with."""
+    return {
+        (group, resource)
+        for role in (*documents("Role"), *documents("ClusterRole"))
+        if role["metadata"]["name"].removeprefix("ferrule")[1:] == account
+        for rule in role["rules"]
+        if set(verbs) <= set(rule["verbs"])
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
 def test_config_maps_of_ours_are_named() -> None:
     rules = [rule for role in documents("Role") for rule in role["rules"] if rule["resources"] == ["configmaps"]]
-    assert {name for rule in rules for name in rule.get("resourceNames", ())} == {CONFIG_MAP_NAME, "ferrule-released"}
+    assert {name for rule in rules for name in rule.get("resourceNames", ())} == {
+        CONFIG_MAP_NAME,
+        released.CONFIG_MAP_NAME,
+    }
