@@ -1,4 +1,4 @@
-"""`ferrule failover` and `ferrule arping` beside a real API server: what they do, and what they say when they cannot."""
+"""`ferrule failover`, `ferrule lint` and `ferrule arping` beside a real API server: what they do, and what they say when they cannot."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.support.plane import Plane
 CRDS = Path("deploy/crds")
 ADDRESS = "192.0.2.77"
 OURS = "metallb-system"
-READER = """
+ROLES = """
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: reader}
@@ -29,6 +29,19 @@ kind: ClusterRoleBinding
 metadata: {name: reader}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: reader}
 subjects: [{kind: ServiceAccount, name: reader, namespace: metallb-system}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: older}
+rules:
+  - {apiGroups: [""], resources: [services, nodes, namespaces], verbs: [get, list, watch]}
+  - {apiGroups: [metallb.io], resources: ["*"], verbs: [get, list, watch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: older}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: older}
+subjects: [{kind: ServiceAccount, name: older, namespace: metallb-system}]
 """
 LIMIT_S = 120.0
 """A command gives up after 8 s; the rest is for its start on a busy machine."""
@@ -40,9 +53,9 @@ def served(plane: Plane) -> None:
     plane.kubectl("apply", "--server-side", "-f", str(CRDS))
     plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
     plane.kubectl("create", "namespace", OURS)
-    for account in ("reader", "nobody"):
+    for account in ("reader", "older", "nobody"):
         plane.kubectl("create", "serviceaccount", account, "-n", OURS)
-    plane.kubectl("apply", "-f", "-", stdin=READER)
+    plane.kubectl("apply", "-f", "-", stdin=ROLES)
     _create(plane, "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-a"}})
     spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": spec}
@@ -87,6 +100,39 @@ def test_reader_may_look_but_is_told_that_it_may_not_move(plane: Plane) -> None:
     assert refused.stderr.startswith("ferrule failover: Failover cannot be written: ")
     assert 'cannot patch resource "failovers"' in refused.stderr
     assert failovers(plane) == []
+
+
+@pytest.fixture
+def pool(plane: Plane) -> Iterator[None]:
+    """A pool that no advertisement selects, and a quota on one that is not there."""
+    at = "namespaces/metallb-system"
+    pool = {"apiVersion": "metallb.io/v1beta1", "kind": "IPAddressPool", "metadata": {"name": "lan"}}
+    _create(plane, f"/apis/metallb.io/v1beta1/{at}/ipaddresspools", {**pool, "spec": {"addresses": ["192.0.2.0/24"]}})
+    quota = {"apiVersion": "ferrule.io/v1alpha1", "kind": "AddressQuota", "metadata": {"name": "few"}}
+    spec = {"pools": ["wan"], "ipv4": 1}
+    _create(plane, f"/apis/ferrule.io/v1alpha1/{at}/addressquotas", {**quota, "spec": spec})
+    yield
+    plane.request("DELETE", f"/apis/metallb.io/v1beta1/{at}/ipaddresspools/lan")
+    plane.request("DELETE", f"/apis/ferrule.io/v1alpha1/{at}/addressquotas/few")
+
+
+@pytest.mark.usefixtures("pool")
+def test_cluster_is_judged_where_it_runs(plane: Plane) -> None:
+    found = ferrule(plane, plane.kubeconfig(), "lint")
+    quota, unadvertised = found.stdout.splitlines()
+    assert quota.startswith(f'-: warning: AddressQuota {OURS}/few spec.pools: there is no IPAddressPool "wan"')
+    assert unadvertised.startswith(f"-: warning: IPAddressPool {OURS}/lan: no advertisement selects this pool")
+    assert unadvertised.endswith(" [PoolNotAdvertised]")
+    assert found.stderr == f"{plane.server}: 0 errors, 2 warnings\n"
+    assert found.returncode == 3
+
+
+@pytest.mark.usefixtures("pool")
+def test_cluster_with_metallbs_kinds_alone_is_judged(plane: Plane) -> None:
+    found = ferrule(plane, plane.account_kubeconfig(OURS, "older"), "lint")
+    assert "AddressQuota" not in found.stdout
+    assert "[PoolNotAdvertised]" in found.stdout
+    assert found.returncode == 3
 
 
 @pytest.mark.parametrize("words", [("failover", ADDRESS), ("arping", ADDRESS)], ids=["failover", "arping"])
