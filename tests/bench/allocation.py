@@ -23,7 +23,7 @@ from orchestrator.net.addresses import IpFamily, parse_range
 from orchestrator.resources.core import Service
 from orchestrator.resources.meta import ObjectKey
 from tests.bench import manifests
-from tests.bench.path import LogLine, logged_in
+from tests.bench.path import START_LIMIT_S, LogLine, logged_in
 from tests.bench.plan import cpu_ms
 from tests.bench.processes import cpu_s
 from tests.bench.rows import Row, Scope, row_of
@@ -37,7 +37,6 @@ PER_THOUSAND = "own CPU <= 100 per 1000"
 WIDE = "10.0.0.0/8"
 FIRST = IPv4Address("10.0.0.0")
 FULL = 0.99
-START_LIMIT_S = 120.0
 
 
 def measure(scope: Scope) -> Iterator[Row]:
