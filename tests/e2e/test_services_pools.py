@@ -57,6 +57,19 @@ metadata: {name: too-early, annotations: {metallb.io/address-pool: later}}
 spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80}]}
 """
 
+KEPT = """
+apiVersion: ferrule.io/v1alpha1
+kind: AddressReservation
+metadata: {name: later, namespace: metallb-system}
+spec: {addresses: [203.0.113.10/31], service: {namespace: default, name: comes-later}}
+---
+apiVersion: ferrule.io/v1alpha1
+kind: AddressQuota
+metadata: {name: two, namespace: metallb-system}
+spec: {namespaces: [default], pools: [lan], ipv4: 2}
+"""
+"""steady has the first address of the reservation already, steady-lan one of two under the quota."""
+
 GATEWAY = """
 apiVersion: metallb.io/v1beta1
 kind: BGPAdvertisement
@@ -236,6 +249,33 @@ def test_pool_without_auto_assign_gives_only_to_those_that_ask(ours: Cluster, st
     eventually(lambda: not announcers(ours, "asks-nobody", "bgp"), "end of its statuses")
 
 
+def test_reservation_and_quota_are_kept_and_explained(ours: Cluster, step: StepMaker) -> None:
+    wait_for = ("wait", "--timeout=30s")
+    with step("a reservation and a quota, accepted"):
+        ours.apply(KEPT)
+        for kind, name in (("addressreservation", "later"), ("addressquota", "two"), ("ipaddresspool", "routed")):
+            ours.kubectl(*wait_for, "--for=condition=Accepted", f"{kind}/{name}", "-n", SYSTEM_NAMESPACE)
+    with step("another Service does not get the reserved address, its own does"):
+        ours.apply(service("other"))
+        ours.kubectl(*wait_for, "--for=condition=ferrule.io/Announced", "svc/other")
+        ours.apply(service("comes-later"))
+        eventually(lambda: external_ip(ours, "comes-later") == "203.0.113.11", "the reserved address")
+        assert external_ip(ours, "steady") == "203.0.113.10"
+    with step("beyond the quota: refused, and told"):
+        ours.apply(service("second", pool="lan") + "---" + service("third", pool="lan"))
+        ours.kubectl(*wait_for, "--for=condition=ferrule.io/Allocated=false", "svc/third")
+        refusal = condition(ours, "third", "ferrule.io/Allocated")
+        assert refusal["reason"] == "QuotaExceeded"
+        assert "namespace default uses 2 of 2 ipv4 addresses" in refusal["message"].lower()
+        used = ("get", "addressquota", "two", "-n", SYSTEM_NAMESPACE, "-o", "jsonpath={.status.usedIPv4}")
+        eventually(lambda: ours.kubectl(*used) == "2", "its usage")
+    with step("the quota is raised: allocated and announced"):
+        change(ours, "addressquota", "two", {"ipv4": 3})
+        ours.kubectl(*wait_for, "--for=condition=ferrule.io/Announced", "svc/third")
+    ours.kubectl("delete", "svc", "other", "comes-later", "second", "third")
+    ours.kubectl("delete", "addressquota,addressreservation", "--all", "-n", SYSTEM_NAMESPACE)
+
+
 REFUSED = (
     ("v1beta1", "IPAddressPool", '{addresses: "203.0.116.0/24"}', "spec.addresses in body must be of type array"),
     ("v1beta1", "BGPAdvertisement", "{aggregationLength: 0}", "should be greater than or equal to 1"),
@@ -281,7 +321,7 @@ def test_broken_object_is_reported_and_nothing_else_moves(ours: Cluster, step: S
             eventually(lambda: said("peer router referencing non existing bfd profile missing"), "the reason")
         with step("the advertisement in use names an unknown community"):
             change(ours, "bgpadvertisement", "routed", {"communities": ["nowhere"]})
-            eventually(lambda: said('invalid community "nowhere" in BGP advertisement "routed"'), "the reason")
+            eventually(lambda: said('invalid community "nowhere" in BGP advertisement'), "the reason")
         with step("the pool in use is no range of addresses"):
             change(ours, "ipaddresspool", "routed", {"addresses": ["203.0.113.250-203.0.113.10"]})
             eventually(lambda: said("IPAddressPool metallb-system/routed spec.addresses[0]"), "the reason")
