@@ -54,6 +54,7 @@ def test_nothing_is_written_while_nothing_changes(running: Cluster) -> None:
     wait_until(lambda: not missing(running.addresses()), running.words())
     assert len(controller.decided()) == 20
     wait_until(lambda: all(len(_conditions(each)) == 2 for each in running.services().values()), running.words())
+    wait_until(lambda: bool(_conditions(running.own("ipaddresspools", "lan"))), running.words())
     controller.end()
     before = running.versions()
     again = running.start()
@@ -62,6 +63,7 @@ def test_nothing_is_written_while_nothing_changes(running: Cluster) -> None:
     running.address("new")
     assert {name: version for name, version in running.versions().items() if name != "new"} == before
     assert set(again.decided()) == {"new"}
+    assert not again.logged("verdict written")
 
 
 def _conditions(service: dict[str, Any]) -> list[Any]:
