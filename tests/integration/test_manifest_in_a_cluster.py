@@ -24,6 +24,7 @@ CONFIGURATION = (
     *("ipaddresspools.metallb.io", "l2advertisements.metallb.io", "bgpadvertisements.metallb.io"),
     *("bgppeers.metallb.io", "bfdprofiles.metallb.io", "communities.metallb.io"),
 )
+LIMITS = ("addressreservations.ferrule.io", "addressquotas.ferrule.io")
 OWNED = (*READ, "create", "patch", "delete")
 OWN_STATE = ("get", "create", "patch")
 
@@ -55,14 +56,16 @@ MAY = {
     "controller": {
         **MAY_BOTH,
         ("servicel2statuses.metallb.io", NAMESPACE): READ,
-        ("servicebgpstatuses.metallb.io", NAMESPACE): (),
+        ("servicebgpstatuses.metallb.io", NAMESPACE): READ,
         ("speakerstates.ferrule.io", NAMESPACE): READ,
         ("failovers.ferrule.io", NAMESPACE): (),
-        ("endpointslices.discovery.k8s.io", ""): (),
-        ("ipaddresspools.metallb.io/status", NAMESPACE): ("get", "patch"),
+        ("endpointslices.discovery.k8s.io", ""): READ,
+        **{(f"{plural}/status", NAMESPACE): ("get", "patch") for plural in (*CONFIGURATION, *LIMITS)},
+        **{(plural, NAMESPACE): READ for plural in LIMITS},
         ("services/status", ""): ("get", "patch"),
         ("secrets", NAMESPACE): (*READ, "create"),
         ("configmaps/ferrule-last-good", NAMESPACE): (*READ, "create", "patch"),
+        ("configmaps/ferrule-released", NAMESPACE): (*READ, "create", "patch"),
         ("leases.coordination.k8s.io", NAMESPACE): ("create",),
         ("leases.coordination.k8s.io/ferrule-controller", NAMESPACE): ("get", "update", "create"),
         ("leases.coordination.k8s.io", "kube-node-lease"): (),
@@ -76,10 +79,12 @@ MAY = {
         ("speakerstates.ferrule.io", NAMESPACE): OWNED,
         ("failovers.ferrule.io", NAMESPACE): READ,
         ("endpointslices.discovery.k8s.io", ""): READ,
-        ("ipaddresspools.metallb.io/status", NAMESPACE): (),
+        **{(f"{plural}/status", NAMESPACE): () for plural in (*CONFIGURATION, *LIMITS)},
+        **{(plural, NAMESPACE): () for plural in LIMITS},
         ("services/status", ""): (),
         ("secrets", NAMESPACE): READ,
         ("configmaps/ferrule-last-good", NAMESPACE): READ,
+        ("configmaps/ferrule-released", NAMESPACE): (),
         ("leases.coordination.k8s.io", NAMESPACE): (),
     },
 }
