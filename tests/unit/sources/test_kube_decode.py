@@ -91,6 +91,17 @@ def test_object_that_cannot_be_read_at_all_is_unusable_under_its_key(raw: bytes)
     assert event.ref == ObjectRef("Community", *KEY)
 
 
+def test_unusable_object_still_says_which_edit_it_is_and_what_was_said_of_it() -> None:
+    said = {"type": "Accepted", "status": "False", "reason": "Invalid", "message": "m", "lastTransitionTime": "t"}
+    raw = json.dumps(
+        {"metadata": {"name": "lan", "generation": 7}, "spec": {"addresses": 1}, "status": {"conditions": [said]}}
+    )
+    event = ObjectDecoder(BY_NAME["IPAddressPool"]).event(ObjectKey("metallb-system", "lan"), raw.encode())
+    assert isinstance(event, Unusable)
+    assert event.generation == 7
+    assert [(each.type, each.last_transition_time) for each in event.conditions] == [("Accepted", "t")]
+
+
 def test_page_leaves_items_as_they_are() -> None:
     page = PAGE.decode(
         b'{"kind":"L","metadata":{"resourceVersion":"9","continue":"next"},"items":[{"metadata":{"name":"a"}}]}'

@@ -26,6 +26,12 @@ def test_feature_that_cannot_be_read_is_a_warning_with_what_is_lost() -> None:
     assert "passwords of peers" in state.problems[0].message
 
 
+def test_late_kind_that_cannot_be_read_costs_only_words() -> None:
+    problem = refusal("EndpointSlice", "discovery.k8s.io", "endpointslices", "", FORBIDDEN, late=True)
+    assert problem.severity is Severity.WARNING
+    assert problem.message.endswith("until then why a Service is not announced is not known")
+
+
 def test_missing_definition_is_to_be_applied() -> None:
     assert "apply deploy/crds" in refused("BGPPeer", "metallb.io", "bgppeers", NOT_FOUND).message
     assert "apply deploy/crds" in refused("Failover", "ferrule.io", "failovers", NOT_FOUND).message
