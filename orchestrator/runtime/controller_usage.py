@@ -35,10 +35,13 @@ class UsageReport:
     def __init__(self, sink: Sink, metrics: Metrics) -> None:
         self._sink = sink
         self._metrics = metrics
-        self._told: dict[ObjectRef, Status] = {}
+        self._told: dict[ObjectRef, tuple[str, Status]] = {}
+        """With the uid of the object: one that is made again has no status."""
 
     async def tell(self, ledger: Ledger, snapshot: ClusterSnapshot) -> None:
         """Write what changed."""
+        present = {ref_of(obj) for obj in (*snapshot.reservations.values(), *snapshot.quotas.values())}
+        self._told = {ref: told for ref, told in self._told.items() if ref in present}
         known: Mapping[str, KubeObject] = snapshot.reservations
         for name, holders in holders_of(ledger).items():
             await self._write(known.get(name), AddressReservationStatus(holders=holders))
@@ -51,10 +54,10 @@ class UsageReport:
 
     async def _write(self, obj: KubeObject | None, status: Status) -> None:
         """An object may stand in the last good configuration and be gone, or not usable, now."""
-        if obj is None or self._told.get(ref_of(obj)) == status:
+        if obj is None or self._told.get(ref_of(obj)) == (obj.metadata.uid, status):
             return
         await self._sink.write(msgspec.structs.replace(obj, status=status))
-        self._told[ref_of(obj)] = status
+        self._told[ref_of(obj)] = (obj.metadata.uid, status)
 
     def _expose_quotas(self, counts: Mapping[str, tuple[AddressQuota, QuotaUsage]]) -> None:
         used: dict[tuple[str, ...], float] = {}

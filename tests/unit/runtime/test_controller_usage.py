@@ -90,6 +90,16 @@ async def test_only_changes_are_written(tmp_path: Path) -> None:
     assert list(files(tmp_path)) == ["AddressQuota"]
 
 
+async def test_object_that_was_made_again_gets_its_status_again(tmp_path: Path) -> None:
+    held, report = ledger(), UsageReport(ManifestsSink(tmp_path), Metrics(CONTROLLER_METRICS))
+    await report.tell(held, snapshot())
+    for kind in files(tmp_path):
+        StateFolder(tmp_path).file(ref(kind)).unlink()
+    await report.tell(held, ClusterSnapshot())
+    await report.tell(held, snapshot())
+    assert sorted(files(tmp_path)) == ["AddressQuota", "AddressReservation"]
+
+
 async def test_objects_that_are_gone_get_no_status(tmp_path: Path) -> None:
     await UsageReport(ManifestsSink(tmp_path), Metrics(CONTROLLER_METRICS)).tell(ledger(), ClusterSnapshot())
     assert not files(tmp_path)
