@@ -83,7 +83,10 @@ class Desk:
         """The status as the state folder has it; empty if there is none."""
         namespace = APPS if kind == "Service" else NAMESPACE
         path = self.state.file(ObjectRef(kind, namespace, name))
-        document = yaml.safe_load(path.read_text()) if path.exists() else {}
+        try:
+            document = yaml.safe_load(path.read_text())
+        except FileNotFoundError:
+            document = {}
         status: dict[str, Any] = document.get("status", {})
         return status
 
