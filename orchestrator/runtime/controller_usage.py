@@ -40,7 +40,9 @@ class UsageReport:
 
     async def tell(self, ledger: Ledger, snapshot: ClusterSnapshot) -> None:
         """Write what changed."""
-        present = {ref_of(obj) for obj in (*snapshot.reservations.values(), *snapshot.quotas.values())}
+        present = {ref_of(obj) for obj in snapshot.reservations.values()} | {
+            ref_of(obj) for obj in snapshot.quotas.values()
+        }
         self._told = {ref: told for ref, told in self._told.items() if ref in present}
         known: Mapping[str, KubeObject] = snapshot.reservations
         for name, holders in holders_of(ledger).items():

@@ -36,9 +36,7 @@ LATE = "why a Service is not announced is not known"
 """Without a kind that only conditions are made of."""
 
 
-def refusal(
-    kind: str, group: str, plural: str, namespace: str, error: KubeError, *, late: bool = False
-) -> Problem:
+def refusal(kind: str, group: str, plural: str, namespace: str, error: KubeError, *, late: bool = False) -> Problem:
     """Return what stands in the way of a kind, and the remedy; `late`: only conditions are made of it."""
     known = LATE if late else WITHOUT.get(kind)
     loss = f"; until then {known}" if known else ""
