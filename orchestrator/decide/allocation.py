@@ -25,7 +25,7 @@ from orchestrator.decide.requests import (
 )
 from orchestrator.decide.sharing import Beside, sharing_refusal
 from orchestrator.decide.space import Run
-from orchestrator.net.addresses import IpAddress, IpFamily
+from orchestrator.net.addresses import IpAddress, IpFamily, family_of
 
 
 def allocate(request: AllocationRequest, ledger: Ledger) -> Assignment | AllocationRefusal:
@@ -135,7 +135,8 @@ class _Search:
         """An address to be held beside one of the same pool."""
         if not self._is_open(pool):
             return None
-        return self._reserved_offers(pool).get(family) or self._offer(pool, family, resting=True)
+        special = self._former_offers(pool).get(family) or self._reserved_offers(pool).get(family)
+        return special or self._offer(pool, family, resting=True)
 
     def _is_open(self, pool: Pool) -> bool:
         return not pool.draining or self._leniency.draining
@@ -151,20 +152,27 @@ class _Search:
     # What it had ----------------------------------------------------------------------------------------------------
 
     def _former(self) -> Assignment | None:
-        had = [address for address in self._ledger.former(self._request.service) if self._may_return_to(address)]
-        pool = self._ledger.pool_of(had[:1])
-        if pool is None or not self._serves(pool):
-            return None
+        """Of the pools in which it had addresses, the latest first, one that may give them back."""
+        had = (address for address in self._ledger.former(self._request.service) if self._may_return_to(address))
+        names = dict.fromkeys(pool.name for address in had if (pool := self._ledger.pool_of((address,))) is not None)
+        for pool in (self._ledger.pools[name] for name in names):
+            found = self._with_the_rest(pool, self._former_offers(pool)) if self._serves(pool) else None
+            if found is not None:
+                return found
+        return None
+
+    def _former_offers(self, pool: Pool) -> Offers:
         offers: dict[IpFamily, IpAddress] = {}
-        for address in had:
-            if self._ledger.pool_of((address,)) is pool and not self._over_quota(pool, address):
-                offers.setdefault(families_of((address,))[0], address)
-        return self._with_the_rest(pool, offers)
+        for address in self._ledger.former(self._request.service):
+            in_pool = self._ledger.pool_of((address,)) is pool and self._may_return_to(address)
+            if in_pool and not self._over_quota(pool, address):
+                offers.setdefault(family_of(address), address)
+        return offers
 
     def _may_return_to(self, address: IpAddress) -> bool:
         request, ledger = self._request, self._ledger
         pool, reservation = ledger.pool_of((address,)), ledger.reserved.covering(address)
-        if pool is None or families_of((address,))[0] not in request.families:
+        if pool is None or family_of(address) not in request.families:
             return False
         if reservation is None and (not self._completes(pool) or ledger.reserved.naming(request.service)):
             return False

@@ -420,6 +420,14 @@ def test_sticky_address_is_given_to_nobody_else_before_its_time() -> None:
     assert addresses(give(target, service("b"))) == ["10.0.0.0"]
 
 
+def test_address_kept_for_a_service_is_found_whichever_it_had_last() -> None:
+    target = remembering(pool("p", "10.0.0.0/32"), pool("q", "10.1.0.0/32"), sticky_s=300.0)
+    for wanted in ("10.0.0.0", "10.1.0.0"):
+        give(target, service("a", load_balancer_ip=wanted))
+    target.release(key("a"))
+    assert addresses(give(target, service("a", annotations={"metallb.io/address-pool": "p"}))) == ["10.0.0.0"]
+
+
 def test_next_ledger_keeps_what_this_one_kept() -> None:
     target = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
     give(target, service("a"))
