@@ -213,9 +213,12 @@ class _Search:
         """Complete offers of a pool with its other addresses; None if there are none to begin with, or too few."""
         if not offers:
             return None
-        missing = [family for family in self._request.families if family not in offers]
-        added = {family: self._offer(pool, family, resting=True) for family in missing if self._completes(pool)}
-        together = {**offers, **{family: address for family, address in added.items() if address is not None}}
+        together = {**self._reserved_offers(pool), **self._former_offers(pool), **offers}
+        missing = [family for family in self._request.families if family not in together]
+        for family in missing if self._completes(pool) else ():
+            address = self._offer(pool, family, resting=True)
+            if address is not None:
+                together[family] = address
         return self._if_complete(pool, together) or self._if_partial(pool, together)
 
     # What pools have --------------------------------------------------------------------------------------------------

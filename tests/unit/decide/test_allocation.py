@@ -428,6 +428,14 @@ def test_address_kept_for_a_service_is_found_whichever_it_had_last() -> None:
     assert addresses(give(target, service("a", annotations={"metallb.io/address-pool": "p"}))) == ["10.0.0.0"]
 
 
+def test_former_and_reserved_address_of_one_pool_go_together() -> None:
+    target = remembering(pool("p", "10.0.0.0/32", "2001:db8::/128"), sticky_s=300.0)
+    give(target, service("a", cluster_ips=("fd00::1",)))
+    target.release(key("a"))
+    reserve(target, reservation("r", "10.0.0.0/32", namespaces=frozenset({"default"})))
+    assert addresses(give(target, dual("RequireDualStack", name="a"))) == ["10.0.0.0", "2001:db8::"]
+
+
 def test_next_ledger_keeps_what_this_one_kept() -> None:
     target = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
     give(target, service("a"))
