@@ -1,7 +1,7 @@
 """Which addresses a Service gets: `allocate` finds in the ledger what it asks for (contract 2.4, 2.5, 2.6).
 
-The order of choices: the addresses that it requests; those that it had not long ago; those that are reserved for it; the
-pool that it names; any pool. An address that rests is taken when no other is free, and a family whose quota is used up
+The order of choices: the addresses that it requests; those that it had not long ago; those that are reserved for it (if
+by its name, then before those that it had); the pool that it names; any pool. An address that rests is taken when no other is free, and a family whose quota is used up
 counts as not offered. Nothing is held here. Where MetalLB's order is random (pools of equal rank) it is the pools' names.
 
 What stands in the way alone is found by leaving it out: if without quotas the Service would get an address, the quota is
@@ -128,7 +128,12 @@ class _Search:
         self._order = DUAL if request.pool else (request.primary, *DUAL)
 
     def run(self) -> Assignment | None:
-        """The first choice that gives the Service all of its families, or as many as will do."""
+        """The first choice that gives the Service all of its families, or as many as will do.
+
+        A reservation that names the Service is meant to move it.
+        """
+        if self._ledger.reserved.naming(self._request.service):
+            return self._from_reservations() or self._former() or self._from_pools()
         return self._former() or self._from_reservations() or self._from_pools()
 
     def one_more(self, pool: Pool, family: IpFamily) -> IpAddress | None:
@@ -174,9 +179,10 @@ class _Search:
         pool, reservation = ledger.pool_of((address,)), ledger.reserved.covering(address)
         if pool is None or family_of(address) not in request.families:
             return False
-        if reservation is None and (not self._completes(pool) or ledger.reserved.naming(request.service)):
+        is_its_own = reservation is not None and reservation.admits(request.service, request.labels)
+        if not is_its_own and not self._completes(pool):
             return False
-        if reservation is not None and not reservation.admits(request.service, request.labels):
+        if reservation is not None and not is_its_own and not self._leniency.reservations:
             return False
         if sharing_refusal(request.service, request.tenancy, address, ledger) is not None:
             return False

@@ -436,6 +436,17 @@ def test_former_and_reserved_address_of_one_pool_go_together() -> None:
     assert addresses(give(target, dual("RequireDualStack", name="a"))) == ["10.0.0.0", "2001:db8::"]
 
 
+@pytest.mark.parametrize(
+    ("whom", "expected"), [({"service": key("a")}, "10.0.0.3"), ({"namespaces": frozenset({"default"})}, "10.0.0.0")]
+)
+def test_reservation_that_names_a_service_moves_it(whom: dict[str, Any], expected: str) -> None:
+    target = remembering(pool("p", "10.0.0.0/30"))
+    give(target, service("a"))
+    target.release(key("a"))
+    reserve(target, reservation("r", "10.0.0.3/32", **whom))
+    assert addresses(give(target, service("a"))) == [expected]
+
+
 def test_next_ledger_keeps_what_this_one_kept() -> None:
     target = remembering(pool("p", "10.0.0.0/32"), sticky_s=300.0)
     give(target, service("a"))
