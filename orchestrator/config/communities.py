@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from orchestrator.config.claims import Claim, Claims, Knowledge, Subject, gather
 from orchestrator.config.findings import Findings, duplicates, nearest
 from orchestrator.errors import InvalidConfig
-from orchestrator.net.bgp import Community, community_key, parse_community
+from orchestrator.net.bgp import WELL_KNOWN, Community, community_key, parse_community
 from orchestrator.resources.meta import ObjectRef, Problem
 from orchestrator.resources.metallb import CommunitySpec
 
@@ -29,7 +29,7 @@ def _read(subject: Subject[CommunitySpec], findings: Findings) -> Aliases | None
             parse_community(entry.value)
         except InvalidConfig as error:
             field = f"spec.communities[{index}].value"
-            findings.error(field, f'{error}; write "65000:1" or "large:65000:1:2"')
+            findings.error(field, f'{error}; write "65000:1", "large:65000:1:2" or a well-known name')
     return {entry.name: entry.value for entry in entries} if findings.usable else None
 
 
@@ -75,9 +75,9 @@ def parse_communities(texts: Sequence[str], aliases: Aliases, findings: Findings
 
 
 def _report(error: InvalidConfig, index: int, text: str, aliases: Aliases, findings: Findings) -> None:
-    """A text of the wrong shape may be an alias that appears later; a bad number stays bad."""
+    """An alias goes before a well-known name. A text of the wrong shape may be an alias that appears later; a bad number stays bad."""
     field, said = f"spec.communities[{index}]", f'{error}\ninvalid community "{text}" in BGP advertisement'
     if str(error).startswith("invalid community format"):
-        findings.missing(field, said, f"define it in a Community object ({nearest(text, aliases)})")
+        findings.missing(field, said, f"define it in a Community object ({nearest(text, {*aliases, *WELL_KNOWN})})")
     else:
         findings.error(field, f"{said}; write it as A:B")

@@ -3,6 +3,7 @@
 Communities order as contract 3.4 says: a standard community counts as a large one whose first part is its 32-bit value.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NewType
@@ -44,6 +45,26 @@ class LargeCommunity:
 
 Community = StandardCommunity | LargeCommunity
 
+WELL_KNOWN: Mapping[str, StandardCommunity] = {
+    "graceful-shutdown": StandardCommunity(65535, 0),
+    "accept-own": StandardCommunity(65535, 1),
+    "route-filter-translated-v4": StandardCommunity(65535, 2),
+    "route-filter-v4": StandardCommunity(65535, 3),
+    "route-filter-translated-v6": StandardCommunity(65535, 4),
+    "route-filter-v6": StandardCommunity(65535, 5),
+    "llgr-stale": StandardCommunity(65535, 6),
+    "no-llgr": StandardCommunity(65535, 7),
+    "accept-own-nexthop": StandardCommunity(65535, 8),
+    "blackhole": StandardCommunity(65535, 666),
+    "no-export": StandardCommunity(65535, 65281),
+    "no-advertise": StandardCommunity(65535, 65282),
+    "local-as": StandardCommunity(65535, 65283),
+    "no-export-subconfed": StandardCommunity(65535, 65283),
+    "no-peer": StandardCommunity(65535, 65284),
+    "nopeer": StandardCommunity(65535, 65284),
+}
+"""The names of IANA's registry and FRR's, in the form of `parse_community` (RFC 1997, 3765, 7611, 7999, 8326, 9494)."""
+
 
 def community_key(community: Community) -> tuple[int, int, int, int]:
     """Sort key over both forms (contract 3.4)."""
@@ -61,10 +82,13 @@ def _number(text: str, limit: int, whole: str) -> int:
 
 
 def parse_community(text: str) -> Community:
-    """Return the community that `text` is: `A:B` or `large:A:B:C`. Raises InvalidConfig.
+    """Return the community that `text` is: `A:B`, `large:A:B:C` or a well-known name. Raises InvalidConfig.
 
-    A text of another shape starts its message with `invalid community format`: it may be an alias that appears later.
+    Names may be written as the RFCs do (`NO_EXPORT`) or as routers do (`no-export`). A text of another shape starts its message with `invalid community format`: it may be an alias that appears later.
     """
+    known = WELL_KNOWN.get(text.lower().replace("_", "-"))
+    if known is not None:
+        return known
     parts = text.split(":")
     if len(parts) == 2:
         return StandardCommunity(*(_number(part, MAX_U16, text) for part in parts))

@@ -67,6 +67,19 @@ def test_unknown_alias_may_come_and_a_bad_number_stays_bad(text: str, transient:
     assert findings.problems[0].message.startswith(message)
 
 
+def test_well_known_communities_are_known_by_name_and_an_alias_goes_first() -> None:
+    findings = Findings(REF)
+    found = parse_communities(["no-export", "NO_ADVERTISE", "blackhole"], {"blackhole": "65000:666"}, findings)
+    assert [str(community) for community in found] == ["65000:666", "65535:65281", "65535:65282"]
+    assert findings.usable
+
+
+def test_misspelled_name_is_answered_with_the_nearest_one() -> None:
+    findings = Findings(REF)
+    parse_communities(["no-exprot"], {"red": "65000:1"}, findings)
+    assert 'the nearest existing name is "no-export"' in findings.problems[0].message
+
+
 def test_more_than_63_communities_are_refused() -> None:
     findings = Findings(REF)
     parse_communities([f"65000:{number}" for number in range(64)], {}, findings)

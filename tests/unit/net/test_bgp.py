@@ -13,6 +13,12 @@ from orchestrator.net.bgp import Community, LargeCommunity, StandardCommunity, c
         ("0:0", StandardCommunity(0, 0)),
         ("65535:65535", StandardCommunity(65535, 65535)),
         ("large:4294967295:0:1", LargeCommunity(4294967295, 0, 1)),
+        ("no-export", StandardCommunity(65535, 65281)),
+        ("NO_EXPORT_SUBCONFED", StandardCommunity(65535, 65283)),
+        ("local-AS", StandardCommunity(65535, 65283)),
+        ("GRACEFUL_SHUTDOWN", StandardCommunity(65535, 0)),
+        ("NOPEER", StandardCommunity(65535, 65284)),
+        ("BLACKHOLE", StandardCommunity(65535, 666)),
     ],
 )
 def test_community_is_parsed(text: str, expected: object) -> None:
@@ -29,7 +35,8 @@ def test_community_is_parsed(text: str, expected: object) -> None:
         ("large:1:2:4294967296", "invalid community value"),
         ("small:1:2:3", "must start with"),
         ("1:2:3", "invalid community format"),
-        ("no-export", "invalid community format"),
+        ("no-imports", "invalid community format"),
+        ("no-export ", "invalid community format"),
         ("", "invalid community format"),
     ],
 )
