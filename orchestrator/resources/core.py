@@ -9,6 +9,8 @@ from orchestrator.resources.secret_text import SecretText
 
 LABEL_SERVICE_NAME = "kubernetes.io/service-name"
 LABEL_EXCLUDE_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers"
+ANNOTATION_AS_PATH_PREPEND = "ferrule.io/as-path-prepend"
+ANNOTATION_MED = "ferrule.io/med"
 
 
 class ServicePort(KubeStruct, frozen=True):

@@ -134,8 +134,12 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "aggregationLengthV6": "Length of the announced IPv6 prefixes, up to 128.",
         "localPref": "LOCAL_PREF of the announced prefixes, which internal peers see: the highest wins. 0 or absent: "
         "none is set. All advertisements of one prefix to one peer must agree.",
-        "communities": 'Communities attached to the prefixes: "65000:100", "large:65000:1:100", or a name that a '
-        "Community object defines.",
+        "med": "Ferrule: MED (metric) of the announced prefixes: of several routes from this AS the router takes the "
+        "lowest. 0 to 4294967295; absent: 0. The annotation ferrule.io/med of a Node goes before it.",
+        "asPathPrepend": "Ferrule: how many times the AS number is added to the AS path that external peers see, 0 to "
+        "10: the longer path loses. The annotation ferrule.io/as-path-prepend of a Node adds to it.",
+        "communities": 'Communities attached to the prefixes: "65000:100", "large:65000:1:100", a name that a '
+        'Community object defines, or a well-known one such as "no-export".',
         "ipAddressPools": _POOLS,
         "ipAddressPoolSelectors": _POOL_SELECTORS,
         "nodeSelectors": _SELECTED_NODES,
@@ -151,7 +155,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
     metallb.CommunityAlias: {
         "": "A name for a community.",
         "name": "What BGPAdvertisements write.",
-        "value": 'What is announced: "65000:100" or "large:65000:1:100".',
+        "value": 'What is announced: "65000:100", "large:65000:1:100", or a well-known name such as "no-export".',
     },
     metallb.BGPPeer: {
         "": "A router that nodes keep a BGP session with.",

@@ -58,6 +58,8 @@ FIELDS = {
         spec.aggregationLength integer/int32 =32 1..
         spec.aggregationLengthV6 integer/int32 =128
         spec.localPref integer/int32
+        spec.med integer/int64 0..4294967295 ours
+        spec.asPathPrepend integer/int32 0..10 ours
         spec.communities []string
         spec.ipAddressPools []string
         spec.ipAddressPoolSelectors []LabelSelector

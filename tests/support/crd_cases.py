@@ -30,7 +30,7 @@ ITEMS: Mapping[str, Raw] = {
     "matchExpressions": {"key": "a", "operator": "In", "values": ["b"]},
 }
 """An accepted item of a list of objects, where an empty one is not."""
-RIGHT: Mapping[str, object] = {"holdTime": "90s", "keepaliveTime": "30s", "connectTime": "10s"}
+RIGHT: Mapping[str, object] = {"holdTime": "90s", "keepaliveTime": "30s", "connectTime": "10s", "asPathPrepend": 3}
 SELECTOR = {"matchLabels": {"a": "b"}, "matchExpressions": [{"key": "c", "operator": "Exists"}]}
 RIGHT_OF_TYPE: Mapping[str, object] = {
     "string": "text",
