@@ -17,7 +17,7 @@ The map. Data flows one way:
     config/                                  Config: references joined, defaults filled, every Problem collected
         model.py resolve.py findings.py claims.py tokens.py timers.py nodes.py
         spans.py namespaces.py pools.py reservations.py address_quotas.py
-        local_pref.py advertisements.py attachment.py communities.py
+        preferences.py advertisements.py attachment.py communities.py
         peers.py sessions.py passwords.py bfd.py
         advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py engines.py
     decide/                                  who gets which address; what one node announces, and why not the rest

@@ -137,6 +137,8 @@ def _read_bgp(
         aggregation_length=spec.aggregation_length,
         aggregation_length_v6=spec.aggregation_length_v6,
         local_pref=spec.local_pref,
+        med=spec.med,
+        as_path_prepend=spec.as_path_prepend,
         communities=communities,
         peers=frozenset(spec.peers) if spec.peers else None,
         service_selectors=spec.service_selectors,

@@ -88,12 +88,25 @@ def _receivers(ref: ObjectRef, advertisement: BGPAdvertisement, known: Known) ->
             "these addresses; make the nodeSelectors of both meet"
         )
         yield warning(ref, "spec.nodeSelectors", AdviceReason.NO_PEER, message)
-    if spec.local_pref and len(peers) == len(set(spec.peers) or wanted) and all(peer.is_external for peer in peers):
+    if len(peers) == len(set(spec.peers) or wanted):
+        yield from _unheard(ref, advertisement, peers)
+
+
+def _unheard(ref: ObjectRef, advertisement: BGPAdvertisement, peers: Collection[Peer]) -> Iterator[Problem]:
+    """What none of the receivers is sent."""
+    spec, are = advertisement.spec, "is" if len(peers) == 1 else "are"
+    if spec.local_pref and all(peer.is_external for peer in peers):
         message = (
-            f"a local preference does not leave the AS, and {_names(peers)} {'is' if len(peers) == 1 else 'are'} "
-            "external; let communities tell the router, or remove it"
+            f"a local preference does not leave the AS, and {_names(peers)} {are} external; let communities or med tell "
+            "the router, or remove it"
         )
         yield warning(ref, "spec.localPref", AdviceReason.LOCAL_PREF_NOT_SENT, message)
+    if spec.as_path_prepend and not any(peer.is_external for peer in peers):
+        message = (
+            f"the AS path grows for external peers only, and {_names(peers)} {are} internal; use localPref or med, or "
+            "remove it"
+        )
+        yield warning(ref, "spec.asPathPrepend", AdviceReason.AS_PATH_NOT_SENT, message)
 
 
 def _names(peers: Collection[Peer]) -> str:

@@ -46,6 +46,7 @@ class AdviceReason(Enum):
     NO_PEER = "NoPeer"
     FOREIGN_TRAFFIC = "ForeignTraffic"
     LOCAL_PREF_NOT_SENT = "LocalPrefNotSent"
+    AS_PATH_NOT_SENT = "AsPathNotSent"
     PEER_GETS_NO_ROUTES = "PeerGetsNoRoutes"
     PEER_IS_OWN_NODE = "PeerIsOwnNode"
     NEEDS_MULTI_HOP = "NeedsMultiHop"

@@ -1,7 +1,7 @@
 """Advertisements meet pools: which pool carries which advertisement (contract 3.7, 3.8).
 
 L2Advertisements never conflict. A BGPAdvertisement can be unfit for one pool (an aggregate larger than the pool, a
-local preference that another advertisement of this pool sets differently) and fit for others: it is decided pool by
+preference that another advertisement of this pool sets differently) and fit for others: it is decided pool by
 pool, the last good spec in place of the present one where that fits.
 
 A peer with BFD echo gets no routes of a pool with IPv6 addresses, as MetalLB refuses that pair: the problem is put on
@@ -11,7 +11,7 @@ the peer, and everything else of peer and pool works.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.config import advertisements, local_pref, pools
+from orchestrator.config import advertisements, pools, preferences
 from orchestrator.config.claims import Claim, Claims
 from orchestrator.config.model import BfdProfile, BgpAdvertisement, L2Advertisement, Peer, Pool
 from orchestrator.net.addresses import AddressRange, IpFamily
@@ -20,7 +20,7 @@ from orchestrator.resources.meta import ObjectRef, Problem
 L2Draft = advertisements.Draft[L2Advertisement]
 BgpDraft = advertisements.Draft[BgpAdvertisement]
 
-LOCAL_PREF = "spec.localPref"
+PREFERENCES = frozenset(f"spec.{field}" for field in preferences.FIELDS)
 
 
 def attach_l2(draft: pools.Draft, claims: Sequence[Claim[L2Draft]]) -> tuple[L2Advertisement, ...]:
@@ -50,7 +50,7 @@ def attach_bgp(draft: pools.Draft, claims: Sequence[Claim[BgpDraft]]) -> BgpAtta
         faults = [_unfit(variant.advertisement, draft, kept) for variant in variants]
         if faults[0] is not None:
             problems.append(faults[0])
-            if faults[0].field == LOCAL_PREF or None in faults:
+            if faults[0].field in PREFERENCES or None in faults:
                 lost.add(claim.ref)
         if None in faults:
             kept.append(variants[faults.index(None)].advertisement)
@@ -89,17 +89,27 @@ def _other_preference(advertisement: BgpAdvertisement, pool: Pool, kept: Sequenc
     """Advertisements with serviceSelectors are compared at announcement, when their Services are known."""
     families = {part.family for part in pool.ranges}
     for other in kept:
-        selective = advertisement.service_selectors or other.service_selectors
-        if not selective and local_pref.conflict(advertisement, other, families):
+        if advertisement.service_selectors or other.service_selectors:
+            continue
+        conflict = preferences.conflict(advertisement, other, families)
+        if conflict is not None:
             return Problem(
                 ref=advertisement.origin,
-                field=LOCAL_PREF,
-                message=f"invalid local preference {advertisement.local_pref}: local preferernce {other.local_pref} "
-                "was already set for the same type of BGP update. Check existing BGP advertisements with common pools "
-                f"and aggregation lengths; BGPAdvertisement {other.name} goes first on pool {pool.name}: give both one "
-                "localPref, or separate them by peers, nodes or aggregationLength",
+                field=f"spec.{conflict.field}",
+                message=f"{_summary(conflict)}; BGPAdvertisement {other.name} goes first on pool {pool.name}: give both "
+                f"one {conflict.field}, or separate them by peers, nodes or aggregationLength",
             )
     return None
+
+
+def _summary(conflict: preferences.Conflict) -> str:
+    """MetalLB's own text for the preference that it has."""
+    if conflict.field == preferences.LOCAL_PREF:
+        return (
+            f"invalid local preference {conflict.one}: local preferernce {conflict.other} was already set for the same "
+            "type of BGP update. Check existing BGP advertisements with common pools and aggregation lengths"
+        )
+    return f"{conflict.field} {conflict.one} and {conflict.other} for the same BGP update, which has room for one"
 
 
 def without_echo_peers(

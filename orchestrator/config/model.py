@@ -73,6 +73,8 @@ class BgpAdvertisement:
     aggregation_length: int = 32
     aggregation_length_v6: int = 128
     local_pref: int = 0
+    med: int = 0
+    as_path_prepend: int = 0
     communities: tuple[Community, ...] = ()
     peers: frozenset[str] | None = None
     service_selectors: tuple[LabelSelector, ...] = ()
@@ -204,11 +206,16 @@ class Peer:
         return str(self.address) if self.address is not None else self.interface
 
     @property
+    def own_asn(self) -> Asn:
+        """The AS number that the peer knows us by."""
+        return self.local_asn or self.my_asn
+
+    @property
     def is_external(self) -> bool:
         """Whether this is eBGP."""
         if isinstance(self.remote_as, RemoteAs):
             return self.remote_as is RemoteAs.EXTERNAL
-        return self.remote_as != (self.local_asn or self.my_asn)
+        return self.remote_as != self.own_asn
 
     @property
     def families(self) -> tuple[IpFamily, ...]:
@@ -220,13 +227,18 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
-    """What decisions need of a Node object. `internal_addresses` are its InternalIPs in the object's order."""
+    """What decisions need of a Node object. `internal_addresses` are its InternalIPs in the object's order.
+
+    `as_path_prepend` adds to what advertisements say, `med` (None: not given) goes before it.
+    """
 
     name: NodeName
     labels: Mapping[str, str]
     internal_addresses: tuple[IpAddress, ...] = ()
     network_unavailable: bool = False
     excluded_from_balancers: bool = False
+    as_path_prepend: int = 0
+    med: int | None = None
     created: str = ""
 
 

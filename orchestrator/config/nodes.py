@@ -1,13 +1,22 @@
-"""Node objects -> NodeFacts, and which of them a list of node selectors means."""
+"""Node objects -> NodeFacts, and which of them a list of node selectors means.
 
-from collections.abc import Mapping, Sequence
+An annotation that cannot be read has no effect and is told: a Node has no last good version, and is needed in any case.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.config.model import NodeFacts, NodeName
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
-from orchestrator.resources.core import LABEL_EXCLUDE_BALANCERS, Node
+from orchestrator.net.bgp import MAX_U32
+from orchestrator.resources.core import ANNOTATION_AS_PATH_PREPEND, ANNOTATION_MED, LABEL_EXCLUDE_BALANCERS, Node
+from orchestrator.resources.meta import ObjectRef, Problem, Severity
 from orchestrator.resources.metallb import LabelSelector
 from orchestrator.resources.selectors import matches_any
+
+MAX_PREPEND = 10
+LIMITS = {ANNOTATION_AS_PATH_PREPEND: MAX_PREPEND, ANNOTATION_MED: MAX_U32}
+"""The numbers that a Node may be annotated with, and the greatest of each."""
 
 
 def facts_of(node: Node) -> NodeFacts:
@@ -21,8 +30,30 @@ def facts_of(node: Node) -> NodeFacts:
             for condition in node.status.conditions
         ),
         excluded_from_balancers=LABEL_EXCLUDE_BALANCERS in node.metadata.labels,
+        as_path_prepend=_number(node, ANNOTATION_AS_PATH_PREPEND) or 0,
+        med=_number(node, ANNOTATION_MED),
         created=node.metadata.creation_timestamp or "",
     )
+
+
+def problems_of(node: Node) -> Iterator[Problem]:
+    """Yield what is wrong with the annotations that we read."""
+    for name, most in LIMITS.items():
+        if name in node.metadata.annotations and _number(node, name) is None:
+            yield Problem(
+                ref=ObjectRef("Node", "", node.metadata.name),
+                field=f"metadata.annotations[{name}]",
+                message=f'"{node.metadata.annotations[name]}" is no number from 0 to {most} and has no effect; write '
+                "one, or remove the annotation",
+                severity=Severity.WARNING,
+            )
+
+
+def _number(node: Node, name: str) -> int | None:
+    """The number that an annotation gives; None without one in its limits."""
+    text = node.metadata.annotations.get(name, "")
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_U32))
+    return int(text) if is_number and int(text) <= LIMITS[name] else None
 
 
 def _internal_addresses(node: Node) -> tuple[IpAddress, ...]:

@@ -69,6 +69,7 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
     reserved, reserved_step = _reservations(knowledge, drafts, all_pools=drafts.keys() == around.pool_names)
     quotas, quota_step = _quotas(knowledge, around.pool_names)
     steps = (
+        _Step(tuple(problem for node in snapshot.nodes.values() for problem in nodes.problems_of(node)), {}),
         profile_step,
         _Step((*alias_claims.problems, *alias_problems), {**alias_claims.memories, **alias_memories}),
         peer_step,

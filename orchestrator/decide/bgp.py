@@ -1,15 +1,18 @@
 """BGP for one group (contract 5.2, 5.3): which prefixes this node announces, to which peers, with which attributes.
 
-A prefix that several advertisements or Services give has the union of communities. Two local preferences for one
-prefix at one peer cannot both hold: the older Service has its own, the younger is declined.
+A prefix that several advertisements or Services give has the union of communities. Two local preferences, MEDs or AS
+paths for one prefix at one peer cannot both hold: the older Service has its own, the younger is declined.
+
+A Node's annotations move its routes as a whole: a path that is longer by some AS numbers stays longer whatever the
+advertisements say, so these add up; a MED is a number that people compare, so the node's stands as it was written.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from orchestrator.config import local_pref
-from orchestrator.config.model import BgpAdvertisement, Config, Peer
+from orchestrator.config import preferences
+from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, Peer
 from orchestrator.decide.candidates import Candidate
 from orchestrator.decide.eligibility import NodeView, is_excluded, is_local
 from orchestrator.decide.node_plan import (
@@ -35,6 +38,7 @@ class BgpPlan:
 def plan_bgp(config: Config, candidates: Sequence[Candidate], view: NodeView) -> BgpPlan:
     """Return the routes of the group; `candidates` are the older Services first."""
     receivers = config.receivers_on(view.node)
+    here = config.nodes.get(view.node, NodeFacts(name=view.node, labels={}))
     routes: dict[Prefix, Route] = {}
     announced: list[Announced] = []
     declined: list[Decline] = []
@@ -43,7 +47,7 @@ def plan_bgp(config: Config, candidates: Sequence[Candidate], view: NodeView) ->
         if isinstance(matching, Decline):
             declined.append(matching)
             continue
-        offer = _offer(candidate, matching, receivers, view)
+        offer = _offer(candidate, matching, receivers, here)
         younger = _conflict(candidate, offer.routes, routes)
         if younger is not None:
             declined.append(younger)
@@ -84,10 +88,11 @@ def _preference_conflict(
 ) -> tuple[DeclineReason, str] | None:
     families = {family_of(address) for address in candidate.addresses}
     for one, other in combinations(matching, 2):
-        if local_pref.conflict(one, other, families):
+        conflict = preferences.conflict(one, other, families)
+        if conflict is not None:
             detail = (
-                f"BGPAdvertisements {one.name} (localPref {one.local_pref}) and {other.name} ({other.local_pref}) give "
-                "one update different preferences; make them equal or separate them by peers or serviceSelectors"
+                f"BGPAdvertisements {one.name} ({conflict.field} {conflict.one}) and {other.name} ({conflict.other}) "
+                "give one update different preferences; make them equal or separate them by peers or serviceSelectors"
             )
             return DeclineReason.CONFLICTING_ADVERTISEMENTS, detail
     return None
@@ -118,16 +123,16 @@ class _Offer:
 
 
 def _offer(
-    candidate: Candidate, matching: Sequence[BgpAdvertisement], receivers: Sequence[Peer], view: NodeView
+    candidate: Candidate, matching: Sequence[BgpAdvertisement], receivers: Sequence[Peer], here: NodeFacts
 ) -> _Offer:
     targets = {one.name: tuple(peer for peer in receivers if _is_for(one, peer)) for one in matching}
     if not any(targets.values()):
-        detail = f"no BGPPeer that {', '.join(sorted(targets))} goes to selects node {view.node}"
+        detail = f"no BGPPeer that {', '.join(sorted(targets))} goes to selects node {here.name}"
         return _Offer(declined=(candidate.decline(Protocol.BGP, DeclineReason.NO_PEER_ON_NODE, detail),))
     routes: list[Route] = []
     carried: list[IpAddress] = []
     for address in candidate.addresses:
-        found = tuple(_routes(address, matching, targets))
+        found = tuple(_routes(address, matching, targets, here))
         routes += found
         carried += [address] if found else []
     peers = sorted({peer for route in routes for peer, _ in route.policy.per_peer})
@@ -144,19 +149,30 @@ def _is_for(advertisement: BgpAdvertisement, peer: Peer) -> bool:
 
 
 def _routes(
-    address: IpAddress, matching: Sequence[BgpAdvertisement], targets: dict[str, tuple[Peer, ...]]
+    address: IpAddress, matching: Sequence[BgpAdvertisement], targets: dict[str, tuple[Peer, ...]], here: NodeFacts
 ) -> Iterator[Route]:
     """One route per advertisement that reaches a peer which carries the address' family."""
     family = family_of(address)
     for advertisement in matching:
-        attributes = RouteAttributes(local_pref=advertisement.local_pref, communities=advertisement.communities)
-        names = [peer.name for peer in targets[advertisement.name] if family in peer.families]
-        if names:
+        peers = [peer for peer in targets[advertisement.name] if family in peer.families]
+        if peers:
+            per_peer = ((peer.name, _attributes(advertisement, peer, here)) for peer in peers)
             yield Route(
                 prefix=covering_prefix(address, advertisement.length_for(family)),
-                policy=RoutePolicy(per_peer=tuple((name, attributes) for name in sorted(names))),
+                policy=RoutePolicy(per_peer=tuple(sorted(per_peer, key=lambda entry: entry[0]))),
                 origins=(advertisement.origin,),
             )
+
+
+def _attributes(advertisement: BgpAdvertisement, peer: Peer, here: NodeFacts) -> RouteAttributes:
+    """What this node sends to one peer. An internal peer takes a path with its own AS number for a loop (RFC 4271 §9.1.2)."""
+    times = advertisement.as_path_prepend + here.as_path_prepend if peer.is_external else 0
+    return RouteAttributes(
+        local_pref=advertisement.local_pref,
+        med=advertisement.med if here.med is None else here.med,
+        prepended=(peer.own_asn,) * times,
+        communities=advertisement.communities,
+    )
 
 
 def _uncarried(candidate: Candidate, address: IpAddress) -> Decline:
@@ -173,6 +189,6 @@ def _conflict(candidate: Candidate, offered: Sequence[Route], routes: dict[Prefi
         present = routes.get(route.prefix)
         if present is not None and route.policy.conflicts_with(present.policy):
             names = ", ".join(origin.name for origin in (*present.origins, *route.origins))
-            detail = f"an older Service announces {route.prefix} with another localPref; compare {names}"
+            detail = f"an older Service announces {route.prefix} with other preferences; compare localPref, med and asPathPrepend of {names}"
             return candidate.decline(Protocol.BGP, DeclineReason.CONFLICTING_ADVERTISEMENTS, detail)
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from orchestrator.net.addresses import IpAddress, Prefix, address_key
-from orchestrator.net.bgp import Community, community_key
+from orchestrator.net.bgp import Asn, Community, community_key
 from orchestrator.resources.meta import ObjectKey, ObjectRef
 
 
@@ -46,15 +46,27 @@ class DeclineReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteAttributes:
-    """What one peer is sent with a prefix; `local_pref` 0 means not set; communities are sorted and unique."""
+    """What one peer is sent with a prefix. `local_pref` 0 means not set, `med` 0 is what BGP sends anyway; `prepended` are
+    AS numbers before the path that the peer would see; communities are sorted and unique.
+    """
 
     local_pref: int = 0
+    med: int = 0
+    prepended: tuple[Asn, ...] = ()
     communities: tuple[Community, ...] = ()
 
+    def agrees_with(self, other: "RouteAttributes") -> bool:
+        """Whether one update can be both: communities unite, of the rest there is one."""
+        return (self.local_pref, self.med, self.prepended) == (other.local_pref, other.med, other.prepended)
+
     def union(self, other: "RouteAttributes") -> "RouteAttributes":
-        """Both sets of communities, the higher local preference (contract 5.3; conflicts were declined before)."""
-        communities = tuple(sorted({*self.communities, *other.communities}, key=community_key))
-        return RouteAttributes(local_pref=max(self.local_pref, other.local_pref), communities=communities)
+        """Both sets of communities; of the rest the higher (contract 5.3; conflicts were declined before)."""
+        return RouteAttributes(
+            local_pref=max(self.local_pref, other.local_pref),
+            med=max(self.med, other.med),
+            prepended=max(self.prepended, other.prepended),
+            communities=tuple(sorted({*self.communities, *other.communities}, key=community_key)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +82,9 @@ class RoutePolicy:
         return RoutePolicy(per_peer=tuple(sorted(merged.items(), key=lambda item: item[0])))
 
     def conflicts_with(self, other: "RoutePolicy") -> bool:
-        """Whether some peer would be sent two local preferences."""
+        """Whether some peer would be sent two local preferences, MEDs or AS paths."""
         present = dict(other.per_peer)
-        return any(
-            peer in present and present[peer].local_pref != attributes.local_pref for peer, attributes in self.per_peer
-        )
+        return any(peer in present and not present[peer].agrees_with(attributes) for peer, attributes in self.per_peer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """PlanSum: the sum of all group plans of a node, kept up to date by the difference of one group.
 
 An accumulator changed in place: at 10 000 Services one changed group costs the work of its own prefixes. Where groups
-meet in a prefix (an aggregate), policies are united, and of two local preferences at one peer the older group's counts.
+meet in a prefix (an aggregate), policies are united, and of two preferences at one peer the older group's counts.
 Thousands of groups may meet in one prefix, with few different routes: those are summed, not the groups.
 """
 
@@ -132,7 +132,7 @@ def _beside_older(older: Route, younger: Route) -> Route:
     fitting = tuple(
         (peer, attributes)
         for peer, attributes in younger.policy.per_peer
-        if peer not in present or present[peer].local_pref == attributes.local_pref
+        if peer not in present or present[peer].agrees_with(attributes)
     )
     if not fitting:
         return older

@@ -44,6 +44,7 @@ class SpeakerConfiguration:
         self._metrics = metrics
         self._own_last_good: LastGood = {}
         self._state: ConfigurationState | None = None
+        self._told: frozenset[Problem] = frozenset()
 
     async def resolve(self, store: ObjectStore, more: tuple[Problem, ...] = ()) -> Config:
         """Return the configuration of all that can be used; `more` are problems of what is no object."""
@@ -59,11 +60,13 @@ class SpeakerConfiguration:
         state = configuration_state(
             node=self._node, namespace=self._namespace, problems=problems, previous=self._state, now=now
         )
-        if state != self._state:
-            for problem in problems:
+        for problem in problems:
+            if problem not in self._told:
                 log.warning(
                     "configuration problem", object=str(problem.ref), field=problem.field, reason=problem.message
                 )
+        self._told = frozenset(problems)
+        if state != self._state:
             await self._sink.write(state)
             self._state = state
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]

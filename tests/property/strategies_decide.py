@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from orchestrator.config.model import Pool
 from orchestrator.decide.node_plan import GroupPlan, Layer2Address, Route, RouteAttributes, RoutePolicy
 from orchestrator.net.addresses import AddressRange
-from orchestrator.net.bgp import StandardCommunity
+from orchestrator.net.bgp import Asn, StandardCommunity
 from orchestrator.resources.core import Service
 from orchestrator.resources.snapshot import ClusterSnapshot
 from tests.support.objects import (
@@ -88,14 +88,19 @@ communities = st.sets(st.integers(1, 3).map(lambda low: StandardCommunity(65000,
 )
 
 
+attributes = st.builds(
+    RouteAttributes,
+    local_pref=st.integers(0, 1),
+    med=st.integers(0, 1),
+    prepended=st.sampled_from([(), (Asn(64512),)]),
+    communities=communities,
+)
+
+
 @st.composite
 def routes(draw: st.DrawFn) -> Route:
     peers = sorted(draw(st.sets(st.sampled_from("vw"), min_size=1)))
-    policy = RoutePolicy(
-        per_peer=tuple(
-            (peer, RouteAttributes(local_pref=draw(st.integers(0, 1)), communities=draw(communities))) for peer in peers
-        )
-    )
+    policy = RoutePolicy(per_peer=tuple((peer, draw(attributes)) for peer in peers))
     return Route(prefix=draw(prefixes), policy=policy, origins=(ref("BGPAdvertisement", draw(st.sampled_from("mn"))),))
 
 
@@ -142,8 +147,10 @@ def bgp_objects(draw: st.DrawFn) -> Any:
         draw(names),
         created=draw(times),
         local_pref=draw(st.integers(0, 1)),
+        med=draw(st.integers(0, 1)),
+        as_path_prepend=draw(st.integers(0, 1)),
         aggregation_length=draw(st.sampled_from([32, 24, 16])),
-        communities=draw(st.sampled_from([(), ("red",), ("65000:1",)])),
+        communities=draw(st.sampled_from([(), ("red",), ("65000:1",), ("no-export",)])),
         ip_address_pools=draw(st.sampled_from([(), ("a",)])),
         node_selectors=draw(selectors),
     )

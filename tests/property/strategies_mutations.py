@@ -40,7 +40,18 @@ SOUND = (
         },
     ),
     raw("BGPAdvertisement", "wide", {"ipAddressPools": ["team"], "aggregationLength": 26, "communities": ["red"]}),
-    raw("BGPAdvertisement", "each", {"localPref": 100, "ipAddressPools": ["lan", "six"], "peers": ["tor"]}),
+    raw(
+        "BGPAdvertisement",
+        "each",
+        {
+            "localPref": 100,
+            "med": 5,
+            "asPathPrepend": 2,
+            "communities": ["no-export"],
+            "ipAddressPools": ["lan", "six"],
+            "peers": ["tor"],
+        },
+    ),
     raw("BGPAdvertisement", "zone", {"ipAddressPoolSelectors": [{"matchLabels": {"zone": "b"}}], "localPref": 7}),
     raw(
         "BGPPeer",

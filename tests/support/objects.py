@@ -75,8 +75,8 @@ def namespace_object(name: str, **labels: str) -> core.Namespace:
     return core.Namespace(metadata=ObjectMeta(name=name, labels=labels))
 
 
-def node_object(name: str, **labels: str) -> core.Node:
-    return core.Node(metadata=ObjectMeta(name=name, labels=labels))
+def node_object(name: str, annotations: Mapping[str, str] | None = None, **labels: str) -> core.Node:
+    return core.Node(metadata=ObjectMeta(name=name, labels=labels, annotations=dict(annotations or {})))
 
 
 def named(*objects: Any) -> dict[str, Any]:
@@ -152,15 +152,8 @@ def bgp(name: str, *nodes: str, **fields: Any) -> BgpAdvertisement:
 
 
 def peer(name: str, *nodes: str, address: str = "192.0.2.1", **fields: Any) -> Peer:
-    return Peer(
-        name=name,
-        origin=ref("BGPPeer", name),
-        nodes=frozenset(nodes),
-        my_asn=Asn(64512),
-        remote_as=Asn(64513),
-        address=parse_address(address),
-        **fields,
-    )
+    given = {"my_asn": Asn(64512), "remote_as": Asn(64513), **fields}
+    return Peer(name=name, origin=ref("BGPPeer", name), nodes=frozenset(nodes), address=parse_address(address), **given)
 
 
 def config(*, nodes: Iterable[str | NodeFacts], pools: Iterable[Pool] = (), peers: Iterable[Peer] = ()) -> Config:

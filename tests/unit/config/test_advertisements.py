@@ -58,11 +58,18 @@ def test_preference_adds_weights_on_eligible_nodes() -> None:
 
 def test_bgp_advertisement_is_read_with_all_fields() -> None:
     found = bgp_claims(
-        communities=("red", "65000:2"), peers=("router",), local_pref=7, aggregation_length=24, aggregation_length_v6=64
+        communities=("red", "65000:2"),
+        peers=("router",),
+        local_pref=7,
+        med=8,
+        as_path_prepend=2,
+        aggregation_length=24,
+        aggregation_length_v6=64,
     )
     advertisement = found.served[0].variants[0].advertisement
     assert [str(community) for community in advertisement.communities] == ["65000:1", "65000:2"]
     assert (advertisement.peers, advertisement.local_pref) == ({"router"}, 7)
+    assert (advertisement.med, advertisement.as_path_prepend) == (8, 2)
     assert (advertisement.aggregation_length, advertisement.aggregation_length_v6) == (24, 64)
     assert not found.problems
 

@@ -79,6 +79,13 @@ def test_local_preference_that_no_internal_peer_hears(
     )
 
 
+@pytest.mark.parametrize(("peer_asns", "is_doubtful"), [((64512,), True), ((64512, 64513), False), ((64513,), False)])
+def test_longer_path_that_no_external_peer_sees(peer_asns: tuple[int, ...], is_doubtful: bool) -> None:
+    peers = [peer_object(f"p{asn}", f"203.0.113.{asn % 100}", peer_asn=asn) for asn in peer_asns]
+    found = lines(POOL, bgp_object("all", as_path_prepend=2), *peers)
+    assert found == (["AsPathNotSent all spec.asPathPrepend"] if is_doubtful else [])
+
+
 def test_aliases_that_no_advertisement_uses() -> None:
     known = community_object("known", gold="65000:1", silver="65000:2")
     by_value = community_object("by-value", lead="65000:4")

@@ -61,6 +61,19 @@ def test_conflicting_preference_is_left_out_on_the_common_pool_only() -> None:
     assert problems[0].startswith("young: invalid local preference 200: local preferernce 100 was already set")
 
 
+@pytest.mark.parametrize(
+    ("field", "name", "values"), [("med", "med", (5, 0)), ("as_path_prepend", "asPathPrepend", (1, 2))]
+)
+def test_conflicting_med_or_path_is_left_out_on_the_common_pool_only(
+    field: str, name: str, values: tuple[int, int]
+) -> None:
+    old = bgp_object("old", created=OLD, ip_address_pools=("p",), **{field: values[0]})
+    carried, problems = attached([P, SMALL], [old, bgp_object("young", created=YOUNG, **{field: values[1]})])
+    assert carried == {"p": ["old"], "small": ["young"]}
+    assert problems[0].startswith(f"young: {name} {values[1]} and {values[0]} for the same BGP update")
+    assert problems[0].endswith(f"give both one {name}, or separate them by peers, nodes or aggregationLength")
+
+
 def test_preferences_of_selected_services_are_compared_later() -> None:
     carried, problems = attached(
         [P], [bgp_object("a", local_pref=1, service_selectors=(labeled(a="b"),)), bgp_object("b", local_pref=2)]

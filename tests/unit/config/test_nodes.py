@@ -1,6 +1,10 @@
-from orchestrator.config.nodes import facts_of, selected
+from typing import Any
+
+import pytest
+
+from orchestrator.config.nodes import facts_of, problems_of, selected
 from orchestrator.resources import core
-from orchestrator.resources.meta import ObjectMeta
+from orchestrator.resources.meta import ObjectMeta, Severity
 from tests.support.objects import ips, labeled, node_object
 
 
@@ -35,3 +39,39 @@ def test_no_selector_means_all_nodes() -> None:
     assert selected((), nodes) == {"n1", "n2"}
     assert selected((labeled(rack="n2"),), nodes) == {"n2"}
     assert selected((labeled(rack="n3"),), nodes) == frozenset()
+
+
+def annotated(**annotations: str) -> core.Node:
+    names = {f"ferrule.io/{name.replace('_', '-')}": text for name, text in annotations.items()}
+    return core.Node(metadata=ObjectMeta(name="n1", annotations=names))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({}, (0, None)),
+        ({"as_path_prepend": "3", "med": "0"}, (3, 0)),
+        ({"as_path_prepend": "10", "med": "4294967295"}, (10, 4294967295)),
+    ],
+)
+def test_annotations_give_the_nodes_own_preference(annotations: dict[str, str], expected: Any) -> None:
+    node = annotated(**annotations)
+    facts = facts_of(node)
+    assert (facts.as_path_prepend, facts.med) == expected
+    assert not list(problems_of(node))
+
+
+@pytest.mark.parametrize("text", ["", "-1", "11", " 1", "1.5", "many", "\u0661", "9" * 5000])
+def test_annotation_that_is_no_number_has_no_effect_and_is_told(text: str) -> None:
+    node = annotated(as_path_prepend=text)
+    assert facts_of(node).as_path_prepend == 0
+    (problem,) = problems_of(node)
+    assert (problem.ref.kind, problem.ref.name, problem.severity) == ("Node", "n1", Severity.WARNING)
+    assert problem.field == "metadata.annotations[ferrule.io/as-path-prepend]"
+    assert "is no number from 0 to 10" in problem.message
+
+
+def test_med_has_32_bits() -> None:
+    node = annotated(med="4294967296")
+    assert facts_of(node).med is None
+    assert [problem.field for problem in problems_of(node)] == ["metadata.annotations[ferrule.io/med]"]

@@ -7,7 +7,8 @@ from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, Peer
 from orchestrator.decide.announcement import plan_group
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import DeclineReason, GroupPlan, Protocol
-from orchestrator.net.bgp import StandardCommunity
+from orchestrator.net.bgp import Asn, StandardCommunity
+from orchestrator.render.policies import out_maps, policy_of
 from orchestrator.resources.core import EndpointSlice, Service
 from tests.support.objects import bgp, config, endpoints, key, labeled, peer, pool, service
 
@@ -166,7 +167,70 @@ def test_conflicting_preferences_are_separable_by_peers() -> None:
     assert sent(plan(known(one, two, peers=peers), WEB)) == {"10.0.0.1/32": {"a": (1, []), "b": (2, [])}}
 
 
-def test_of_two_services_with_different_preferences_the_younger_is_declined() -> None:
+def paths(result: GroupPlan) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """peer -> (MED, prepended AS numbers) of the only route"""
+    (route,) = result.routes
+    return {name: (attributes.med, attributes.prepended) for name, attributes in route.policy.per_peer}
+
+
+MANY = [
+    peer("external", "n1", address="192.0.2.1"),
+    peer("internal", "n1", address="192.0.2.2", remote_as=Asn(64512)),
+    peer("masked", "n1", address="192.0.2.3", local_asn=Asn(64999)),
+]
+FARTHER = bgp("b", "n1", med=50, as_path_prepend=2)
+
+
+def test_path_grows_by_the_number_that_each_external_peer_knows_us_by() -> None:
+    assert paths(plan(known(FARTHER, peers=MANY), WEB)) == {
+        "external": (50, (64512, 64512)),
+        "internal": (50, ()),
+        "masked": (50, (64999, 64999)),
+    }
+
+
+def test_node_adds_to_the_path_and_its_med_goes_first() -> None:
+    far = NodeFacts(name="n1", labels={}, as_path_prepend=1, med=0)
+    result = plan(known(FARTHER, peers=MANY[:2], nodes=[far]), WEB)
+    assert paths(result) == {"external": (0, (64512,) * 3), "internal": (0, ())}
+
+
+def test_peers_that_share_an_out_map_are_sent_the_same() -> None:
+    peers = [
+        *MANY,
+        peer("external-too", "n1", address="192.0.2.4"),
+        peer("masked-too", "n1", address="192.0.2.5", local_asn=Asn(64999)),
+        peer("blue", "n1", address="192.0.2.6", vrf="blue"),
+    ]
+    everybody = known(FARTHER, bgp("c", "n1", med=50, as_path_prepend=2, peers=frozenset({"masked"})), peers=peers)
+    maps = out_maps(everybody, "n1", peers)
+    (route,) = plan(everybody, WEB).routes
+    assert {(maps[name], how) for name, how in route.policy.per_peer} == set(policy_of(route.policy, maps).per_map)
+    assert maps["external"] == maps["external-too"]
+    assert len(set(maps.values())) == len(peers) - 1
+
+
+@pytest.mark.parametrize("field", ["med", "as_path_prepend"])
+def test_of_two_services_with_different_meds_or_paths_the_younger_is_declined(field: str) -> None:
+    near = bgp("near", "n1", service_selectors=(labeled(app="near"),), **{field: 1})
+    far = bgp("far", "n1", service_selectors=(labeled(app="far"),), **{field: 2})
+    shared: dict[str, Any] = {"held": ["10.0.0.1"], "annotations": {"metallb.io/allow-shared-ip": "k"}}
+    old = service("old", labels={"app": "far"}, created="2026-01-01T00:00:00Z", **shared)
+    young = service("new", labels={"app": "near"}, ports=[443], created="2026-01-02T00:00:00Z", **shared)
+    result = plan(known(near, far), young, old)
+    assert paths(result) == paths(plan(known(near, far), old))
+    declined = [one for one in result.declined if one.protocol is Protocol.BGP]
+    assert [(one.service, one.reason) for one in declined] == [(key("new"), DeclineReason.CONFLICTING_ADVERTISEMENTS)]
+
+
+def test_one_service_that_two_advertisements_give_different_meds_is_declined() -> None:
+    one, two = bgp("one", "n1", med=1, service_selectors=(labeled(app="web"),)), bgp("two", "n1", med=2)
+    (declined,) = [each for each in plan(known(one, two), WEB).declined if each.protocol is Protocol.BGP]
+    assert declined.reason is DeclineReason.CONFLICTING_ADVERTISEMENTS
+    assert "one (med 1) and two (2)" in declined.detail
+
+
+def test_of_two_services_with_different_preferences_preferences_the_younger_is_declined() -> None:
     gold = bgp("gold", "n1", local_pref=200, service_selectors=(labeled(app="gold"),))
     tin = bgp("tin", "n1", local_pref=50, service_selectors=(labeled(app="tin"),))
     shared: dict[str, Any] = {"held": ["10.0.0.1"], "annotations": {"metallb.io/allow-shared-ip": "k"}}

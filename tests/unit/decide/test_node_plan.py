@@ -1,7 +1,7 @@
 from ipaddress import ip_network
 
 from orchestrator.decide.node_plan import Layer2Address, Route, RouteAttributes, RoutePolicy, layer2_in_order
-from orchestrator.net.bgp import Community, LargeCommunity, StandardCommunity
+from orchestrator.net.bgp import Asn, Community, LargeCommunity, StandardCommunity
 from tests.support.objects import ips, ref
 
 RED, BLUE, LARGE = StandardCommunity(65000, 1), StandardCommunity(65000, 2), LargeCommunity(1, 2, 3)
@@ -26,6 +26,13 @@ def test_policies_conflict_when_one_peer_gets_two_preferences() -> None:
     one = RoutePolicy(per_peer=(("a", attributes(local_pref=1)), ("b", attributes(local_pref=1))))
     assert one.conflicts_with(RoutePolicy(per_peer=(("b", attributes(local_pref=2)),)))
     assert not one.conflicts_with(RoutePolicy(per_peer=(("c", attributes(local_pref=2)),)))
+
+
+def test_policies_conflict_when_one_peer_gets_two_meds_or_paths() -> None:
+    plain = RoutePolicy(per_peer=(("a", attributes(RED)),))
+    for other in (RouteAttributes(med=1), RouteAttributes(prepended=(Asn(1),))):
+        assert plain.conflicts_with(RoutePolicy(per_peer=(("a", other),)))
+        assert not plain.conflicts_with(RoutePolicy(per_peer=(("b", other),)))
 
 
 def test_united_route_names_all_origins() -> None:

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import yaml
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
+from orchestrator.resources.core import Node
 from orchestrator.resources.metallb import BGPPeer
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Upserted
 from orchestrator.sources.manifests.state import ManifestsSink
-from tests.support.objects import NAMESPACE, peer_object
+from tests.support.objects import NAMESPACE, node_object, peer_object
 
 GOOD = peer_object("tor")
 BROKEN = peer_object("tor", bfd_profile="fast")
@@ -27,9 +29,9 @@ class Speaker:
         self._store = ObjectStore(NAMESPACE, "ferrule-last-good")
         self._configuration = SpeakerConfiguration("n1", NAMESPACE, ManifestsSink(state), self.metrics)
 
-    async def reads(self, peer: BGPPeer) -> tuple[float, str, str]:
-        """The gauge of stale configuration, result and summary after the peer is so."""
-        self._store.apply([Upserted(peer)])
+    async def reads(self, obj: BGPPeer | Node) -> tuple[float, str, str]:
+        """The gauge of stale configuration, result and summary after the object is so."""
+        self._store.apply([Upserted(obj)])
         await self._configuration.resolve(self._store)
         (path,) = self._state.rglob("speaker-n1.yaml")
         status = yaml.safe_load(path.read_text())["status"]
@@ -44,3 +46,13 @@ async def test_stale_configuration_is_over_when_the_edit_is_taken_back(tmp_path:
     summary = "configuration error: peer tor referencing non existing bfd profile fast"
     assert await speaker.reads(BROKEN) == (1.0, "Invalid", summary)
     assert await speaker.reads(GOOD) == (0.0, "Valid", "")
+
+
+async def test_warning_is_logged_when_it_comes_and_not_again(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    wrong = node_object("n1", {"ferrule.io/med": "low"})
+    with capture_logs() as logged:
+        assert await speaker.reads(node_object("n1")) == (0.0, "Valid", "")
+        assert await speaker.reads(wrong) == (0.0, "Valid", "")
+        assert await speaker.reads(GOOD) == (0.0, "Valid", "")
+    assert [(line["object"], line["field"]) for line in logged] == [("Node n1", "metadata.annotations[ferrule.io/med]")]
