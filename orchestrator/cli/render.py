@@ -113,7 +113,12 @@ def _route(route: Route) -> Mapping[str, object]:
     return {
         "prefix": str(route.prefix),
         "peers": {
-            peer: {"localPref": how.local_pref, "communities": [str(each) for each in how.communities]}
+            peer: {
+                "localPref": how.local_pref,
+                "med": how.med,
+                "prepended": how.prepended,
+                "communities": [str(each) for each in how.communities],
+            }
             for peer, how in route.policy.per_peer
         },
         "origins": [str(origin) for origin in route.origins],

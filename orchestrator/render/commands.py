@@ -115,6 +115,8 @@ def slot(line: Line) -> str:
         return f"{words[1]} {option} {words[-1] if option == 'route-map' else ''}"
     if line.text.startswith("route-map "):
         return f"route-map {words[1]} {words[-1]}"
+    if line.text.startswith("set as-path "):
+        return " ".join(words[:3])
     if words[0] == "network" or words[0] in ("set", "match") or line.text.startswith("bgp router-id"):
         return " ".join(words[:2])
     if line.context[:1] == ("bfd",) and len(line.context) == 2:
@@ -138,7 +140,7 @@ def removal(line: Line) -> str:
             return f"{name} {BFD_DEFAULTS[name]}"
         return f"no {name or words[0]}"
     if words[0] == "set":
-        return f"no set {words[1]}"
+        return f"no {slot(line)}"
     return f"no {line.text}"
 
 

@@ -5,13 +5,13 @@ experiments 3.4). A prefix is announced as `network P route-map svc-<tag>`; `svc
 for all peers; an out-map has one `match tag` clause per policy and the rest of the attributes. A policy is immutable:
 name and tag are 31 bits of the hash of its content, so an edited policy is another policy.
 
-Peers that every advertisement treats alike share an out-map. Its name depends on the advertisements' `peers` lists
-only, so no change of a Service can make a neighbor change its map.
+Peers that every advertisement treats alike share an out-map. Its name depends on the advertisements' `peers` lists and
+on the AS number that the peer sees in paths, so no change of a Service can make a neighbor change its map.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 from orchestrator.config.model import Config, NodeName, Peer
@@ -38,6 +38,8 @@ WELL_KNOWN = {
     0xFFFFFF04: "no-peer",
 }
 """FRR 8.4.4 prints these by name (bgp_community.c); 0:0 is `internet`."""
+OBEYED = frozenset({StandardCommunity(65535, 65281), StandardCommunity(65535, 65282), StandardCommunity(65535, 65283)})
+"""no-export, no-advertise, local-AS: bgpd keeps a route back that has them before its out-map (8.4.4, tried)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,18 @@ class Policy:
 
     @property
     def common(self) -> RouteAttributes:
-        """What is equal for all; it is set once, where the route is made."""
+        """What is equal for all and not OBEYED; it is set once, where the route is made."""
         first, *others = (attributes for _, attributes in self.per_map)
-        return reduce(_shared, others, first)
+        equal = reduce(_shared, others, first)
+        return replace(equal, communities=tuple(each for each in equal.communities if each not in OBEYED))
 
     def rest(self, attributes: RouteAttributes) -> RouteAttributes:
         """What one out-map adds to the common part."""
         common = self.common
         return RouteAttributes(
             local_pref=0 if common.local_pref else attributes.local_pref,
+            med=0 if common.med else attributes.med,
+            prepended=() if common.prepended else attributes.prepended,
             communities=tuple(each for each in attributes.communities if each not in common.communities),
         )
 
@@ -64,6 +69,8 @@ class Policy:
 def _shared(one: RouteAttributes, other: RouteAttributes) -> RouteAttributes:
     return RouteAttributes(
         local_pref=one.local_pref if one.local_pref == other.local_pref else 0,
+        med=one.med if one.med == other.med else 0,
+        prepended=one.prepended if one.prepended == other.prepended else (),
         communities=tuple(each for each in one.communities if each in other.communities),
     )
 
@@ -126,14 +133,24 @@ def policy_of(route_policy: RoutePolicy, maps: Mapping[str, str]) -> Policy:
 
 
 def out_maps(config: Config, node: NodeName, peers: Iterable[Peer]) -> Mapping[str, str]:
-    """Return which out-map each peer uses: one per distinct set of `peers` lists that name it."""
+    """Return which out-map each peer uses: one per distinct set of `peers` lists that name it, and kind of AS path."""
     advertisements = (each for pool in config.pools.values() for each in pool.bgp_advertisements if node in each.nodes)
     lists = {each.peers for each in advertisements if each.peers is not None}
-    return {peer.name: _map_name([sorted(names) for names in lists if peer.name in names]) for peer in peers}
+    return {
+        peer.name: _map_name([sorted(names) for names in lists if peer.name in names]) + _path_of(peer)
+        for peer in peers
+    }
 
 
 def _map_name(lists: list[list[str]]) -> str:
     return f"out-{_number(repr(sorted(lists))):08x}" if lists else SHARED_MAP
+
+
+def _path_of(peer: Peer) -> str:
+    """What tells the AS path of a peer's routes from that of others; one VRF has one AS number on a node."""
+    if not peer.is_external:
+        return "-internal"
+    return f"-as{peer.own_asn}" if peer.vrf or peer.local_asn else ""
 
 
 def _number(text: str) -> int:
@@ -143,7 +160,8 @@ def _number(text: str) -> int:
 
 def _content(policy: Policy) -> str:
     parts = ((name, how.local_pref, [str(each) for each in how.communities]) for name, how in policy.per_map)
-    return repr(list(parts))
+    paths = [(name, how.med, how.prepended) for name, how in policy.per_map if how.med or how.prepended]
+    return repr([*parts, *paths])
 
 
 def choose_tag(policy: Policy, taken: Collection[int]) -> int:

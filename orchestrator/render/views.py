@@ -39,6 +39,8 @@ class AttributesView:
     """`set` lines of a route-map clause; empty parts print nothing."""
 
     local_pref: int
+    med: int
+    prepended: tuple[Asn, ...]
     communities: tuple[str, ...]
     large_communities: tuple[str, ...]
 
@@ -46,6 +48,8 @@ class AttributesView:
     def of(cls, attributes: RouteAttributes) -> "AttributesView":
         return cls(
             local_pref=attributes.local_pref,
+            med=attributes.med,
+            prepended=attributes.prepended,
             communities=standard(attributes.communities),
             large_communities=large(attributes.communities),
         )

@@ -9,7 +9,7 @@ from orchestrator.render.commands import Impact
 from orchestrator.render.difference import change_of, difference
 from orchestrator.render.document import FrrDocument
 from tests.support.daemon_model import DaemonModel
-from tests.support.frr_strategies import documents, route_changes
+from tests.support.frr_strategies import attribute_changes, documents, route_changes
 
 TOP = Line((), "ip prefix-list theirs seq 5 permit any")
 IN_INSTANCE = Line(("router bgp 65001",), "neighbor 192.0.2.77 remote-as 64999")
@@ -75,3 +75,17 @@ def test_change_of_routes_never_touches_a_neighbor(change: tuple[FrrDocument, Fr
     assert found.impact <= Impact.ROUTE
     assert not any("neighbor" in command.text for command in found.commands)
     assert (running - found.gone) | found.come == after.lines("bgpd")
+
+
+@settings(max_examples=60, deadline=None)
+@given(attribute_changes())
+def test_change_of_attributes_withdraws_nothing(change: tuple[FrrDocument, FrrDocument]) -> None:
+    before, after = change
+    keys = after.changed_since(before)
+    running = before.lines("bgpd")
+    found = change_of(running, after.lines_of_blocks(keys, "bgpd"), before.lines_of_blocks(keys, "bgpd"))
+    assert found.impact <= Impact.ATTRIBUTE
+    assert not any(command.text.startswith(("no network", "neighbor", "clear")) for command in found.commands)
+    model = DaemonModel(running)
+    model.run(found.commands)
+    assert model.lines == after.lines("bgpd")

@@ -14,7 +14,7 @@ from orchestrator.render.document import FrrDocument
 from orchestrator.resources.secret_text import SecretText
 from tests.support.frr_documents import LEG, attributes, frr_input, peer, policy, ref, renderer, route
 
-COMMUNITIES = ("64512:1", "64512:2", "65535:666", "65535:65281", "large:64512:1:2")
+COMMUNITIES = ("64512:1", "64512:2", "blackhole", "no-export", "no-advertise", "llgr-stale", "large:64512:1:2")
 PREFIXES = (
     "198.51.100.0/24",
     "198.51.100.7/32",
@@ -70,7 +70,13 @@ def profiles(draw: st.DrawFn, name: str) -> BfdProfile:
 
 def attribute_sets() -> st.SearchStrategy[RouteAttributes]:
     chosen = st.lists(st.sampled_from(COMMUNITIES), unique=True, max_size=3)
-    return st.builds(lambda names, pref: attributes(*names, local_pref=pref), chosen, st.sampled_from([0, 100, 200]))
+    return st.builds(
+        lambda names, pref, med, path: attributes(*names, local_pref=pref, med=med, prepended=path),
+        chosen,
+        st.sampled_from([0, 100, 200]),
+        st.sampled_from([0, 7, 4294967295]),
+        st.sampled_from([(), (64512,), (64512, 64512), (4200000000,) * 20]),
+    )
 
 
 @st.composite
@@ -109,3 +115,16 @@ def route_changes(draw: st.DrawFn) -> tuple[FrrDocument, FrrDocument]:
     changed = {each.prefix: each for each in draw(routes(names))}
     gone = {each.prefix: None for each in draw(routes(names))}
     return before, RENDERER.update(before, {**gone, **changed})
+
+
+@st.composite
+def attribute_changes(draw: st.DrawFn) -> tuple[FrrDocument, FrrDocument]:
+    """A document and the next one, which sends the same prefixes to the same peers with other attributes."""
+    chosen = [peer("left", "10.99.0.201"), peer("right", "10.99.0.202")]
+    prefixes = draw(st.lists(st.sampled_from(PREFIXES), unique=True, min_size=1))
+
+    def sent() -> list[Route]:
+        return [route(each, policy(left=draw(attribute_sets()), right=draw(attribute_sets()))) for each in prefixes]
+
+    before = RENDERER.render(frr_input(chosen, sent(), peer_lists=[["left"]]))
+    return before, RENDERER.update(before, {each.prefix: each for each in sent()})

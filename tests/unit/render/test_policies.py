@@ -1,6 +1,7 @@
 import pytest
 
-from orchestrator.net.bgp import LargeCommunity, StandardCommunity
+from orchestrator.config.model import RemoteAs
+from orchestrator.net.bgp import WELL_KNOWN, Asn, LargeCommunity, StandardCommunity
 from orchestrator.render import policies
 from orchestrator.render.canonical import Line
 from orchestrator.render.policies import Catalog, Policy
@@ -23,6 +24,29 @@ def test_single_map_has_nothing_left_to_add() -> None:
     assert chosen.rest(how) == attributes()
 
 
+def test_med_and_path_are_set_once_where_they_are_equal() -> None:
+    near, far = attributes(med=5, prepended=(65001,)), attributes(med=5, prepended=(65001, 65001))
+    chosen = Policy((("out-a", near), ("out-b", far)))
+    assert chosen.common == attributes(med=5)
+    assert chosen.rest(near) == attributes(prepended=(65001,))
+    assert chosen.rest(far) == attributes(prepended=(65001, 65001))
+    alone = Policy((("out-a", far),))
+    assert (alone.common, alone.rest(far)) == (far, attributes())
+
+
+def test_communities_that_bgpd_would_obey_are_set_on_the_way_out_only() -> None:
+    how = attributes("65001:1", "no-export", "no-advertise", "local-AS", "blackhole")
+    chosen = Policy((("out-all", how),))
+    assert chosen.common == attributes("65001:1", "blackhole")
+    assert chosen.rest(how) == attributes("no-export", "no-advertise", "local-AS")
+
+
+def test_med_or_path_makes_another_policy() -> None:
+    found = [attributes(), attributes(med=1), attributes(prepended=(1,)), attributes(prepended=(1, 1))]
+    tags = {policies.choose_tag(Policy((("out-all", how),)), ()) for how in found}
+    assert len(tags) == len(found)
+
+
 def test_peers_in_one_map_become_one_entry_and_unknown_peers_none() -> None:
     maps = {"a": "out-all", "b": "out-all"}
     found = policies.policy_of(policy(a=attributes(), b=attributes(), gone=attributes("1:1")), maps)
@@ -36,6 +60,21 @@ def test_out_map_depends_on_the_lists_that_name_the_peer() -> None:
     assert maps["a"] == "out-all"
     assert len(set(maps.values())) == 3
     assert policies.out_maps(config, "other-node", peers) == dict.fromkeys(maps, "out-all")
+
+
+def test_out_map_depends_on_the_as_number_that_the_peer_sees() -> None:
+    peers = [
+        peer("a"),
+        peer("b", "10.99.0.2"),
+        peer("masked", "10.99.0.3", local_asn=Asn(65009)),
+        peer("blue", "10.99.0.4", vrf="blue"),
+        peer("inside", "10.99.0.5", remote_as=Asn(65001)),
+        peer("inside-blue", "10.99.0.6", remote_as=RemoteAs.INTERNAL, vrf="blue"),
+    ]
+    maps = policies.out_maps(frr_input(peers).config, NODE, peers)
+    assert maps["a"] == maps["b"] == "out-all"
+    assert maps["inside"] == maps["inside-blue"]
+    assert len(set(maps.values())) == 4
 
 
 def test_policies_differ_in_tag_and_equal_ones_share_it() -> None:
@@ -87,3 +126,9 @@ def test_communities_are_printed_as_frr_prints_them() -> None:
     assert policies.standard(mixed) == ("65001:1", "no-export")
     assert policies.large(mixed) == ("1:9:9", "2:1:1")
     assert policies.standard((StandardCommunity(0, 0),)) == ("internet",)
+
+
+def test_every_well_known_name_is_one_that_frr_prints() -> None:
+    printed = {name: policies.standard((community,)) for name, community in WELL_KNOWN.items()}
+    synonyms = {"local-as": "local-AS", "no-export-subconfed": "local-AS", "nopeer": "no-peer"}
+    assert printed == {name: (synonyms.get(name, name),) for name in WELL_KNOWN}

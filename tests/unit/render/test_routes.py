@@ -1,3 +1,4 @@
+from orchestrator.render.canonical import Line
 from orchestrator.render.document import FrrDocument
 from tests.support.frr_documents import attributes, frr_input, peer, policy, renderer, route
 
@@ -26,6 +27,23 @@ def test_update_gives_the_blocks_of_a_whole_rendering() -> None:
     updated = render.update(render.render(frr_input(PEERS, [old])), {old.prefix: None, new.prefix: new})
     whole = render.render(frr_input(PEERS, [new], sequences=updated.catalog.sequences))
     assert updated.blocks == whole.blocks
+
+
+def test_attributes_stand_in_the_policy_and_those_of_one_peer_in_its_clause() -> None:
+    near, far = attributes("no-export", med=7, prepended=(65001,)), attributes(med=7, prepended=(65001, 65001))
+    both = route(PREFIX, policy(left=near, right=far))
+    made = renderer().render(frr_input(PEERS, [both], peer_lists=[["left"], ["right"]]))
+    (svc,) = texts(made, "route-map svc-")
+    lines = {
+        line for line in made.lines("bgpd") if line.text.startswith("set ") and not line.text.startswith("set tag")
+    }
+    left, right = (f"route-map {made.reach.maps[name]} permit 1" for name in ("left", "right"))
+    assert lines == {
+        Line((svc,), "set metric 7"),
+        Line((left,), "set community no-export additive"),
+        Line((left,), "set as-path prepend 65001"),
+        Line((right,), "set as-path prepend 65001 65001"),
+    }
 
 
 def test_clause_number_of_a_new_policy_is_not_an_old_ones() -> None:
