@@ -3,6 +3,7 @@
 import shutil
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,32 @@ class Session(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Family(msgspec.Struct, frozen=True):
     peers: dict[str, Session] = {}
+
+
+class _AsPath(msgspec.Struct, frozen=True):
+    string: str
+
+
+class _From(msgspec.Struct, frozen=True, rename="camel"):
+    peer_id: str
+
+
+class _Path(msgspec.Struct, frozen=True):
+    peer: _From
+    aspath: _AsPath
+    metric: int = 0
+
+
+class _Paths(msgspec.Struct, frozen=True):
+    paths: tuple[_Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePath:
+    """What the router compares of a route: the AS path as it prints it, and the MED."""
+
+    as_path: str
+    med: int
 
 
 class _BfdPeer(msgspec.Struct, frozen=True):
@@ -83,6 +110,12 @@ def sessions(lab: Lab) -> Mapping[str, Session]:
 def established(lab: Lab) -> frozenset[str]:
     """The addresses of the nodes whose session is up."""
     return frozenset(address for address, session in sessions(lab).items() if session.state == ESTABLISHED)
+
+
+def paths(lab: Lab, address: str) -> Mapping[str, RoutePath]:
+    """The router's routes to a Service address by the node's address; empty while bgpd does not answer."""
+    found = _show(lab, f"show bgp ipv4 unicast {address}/32 json", _Paths) or _Paths()
+    return {each.peer.peer_id: RoutePath(each.aspath.string, each.metric) for each in found.paths}
 
 
 def watched(lab: Lab) -> frozenset[str]:

@@ -92,6 +92,34 @@ def test_peer_whose_secret_is_missing_keeps_its_session(lab: Lab) -> None:
     assert flaps(lab) == sessions
 
 
+def test_med_and_as_path_move_traffic_between_nodes_and_flap_nothing(lab: Lab) -> None:
+    address, sessions = address_of(lab, "web"), flaps(lab)
+    pools, nodes = ((lab.folder.manifests / name).read_text() for name in ("pools.yaml", "nodes.yaml"))
+    lab.write_manifest("pools.yaml", pools.replace("ipAddressPools: [public]", "ipAddressPools: [public]\n  med: 50"))
+    near = router.RoutePath("64512", 50)
+    _wait_for_paths(lab, address, near, near, near)
+    assert router.next_hops(lab, address) == HOPS
+    notes = {"node-b": '{ferrule.io/as-path-prepend: "2"}', "node-c": '{ferrule.io/med: "60"}'}
+    annotated = nodes
+    for node, note in notes.items():
+        annotated = annotated.replace(f"  name: {node}\n", f"  name: {node}\n  annotations: {note}\n")
+    lab.write_manifest("nodes.yaml", annotated)
+    _wait_for_paths(lab, address, near, router.RoutePath("64512 64512 64512", 50), router.RoutePath("64512", 60))
+    wait(lambda: router.next_hops(lab, address) == {"192.0.2.11"}, "traffic by way of the preferred node alone")
+    lab.write_manifest("nodes.yaml", nodes)
+    lab.write_manifest("pools.yaml", pools)
+    plain = router.RoutePath("64512", 0)
+    _wait_for_paths(lab, address, plain, plain, plain)
+    wait(lambda: router.next_hops(lab, address) == HOPS, "the routes by way of every node")
+    assert flaps(lab) == sessions
+
+
+def _wait_for_paths(lab: Lab, address: str, *expected: router.RoutePath) -> None:
+    """Wait until the router has these routes, by node."""
+    by_node = dict(zip((str(node.address) for node in layout.NODES), expected, strict=True))
+    wait(lambda: router.paths(lab, address) == by_node, f"the routes {by_node}")
+
+
 def test_unreadable_file_takes_nothing_away(lab: Lab) -> None:
     sessions, texts = flaps(lab), documents(lab)
     path = lab.folder.manifests / "pools.yaml"
