@@ -1,6 +1,7 @@
 """A daemon's configuration as a set of (context, line): what two texts are compared by.
 
-`show running-config` of FRR 8.4 and 10.x differ in order and separators only, so neither counts. A context is the
+`show running-config` of FRR 8.4 and 10.x differ in order and separators, which do not count, and in one word: community
+0:0 is `internet` to 8.4. A context is the
 chain of lines that lead to a place: `("router bgp 65001", "address-family ipv4 unicast")`.
 """
 
@@ -72,6 +73,8 @@ def lines_with_notes(text: str) -> Iterator[tuple[str, Line]]:
             note, note_depth = "", 0
         while stack and stack[-1][0] >= depth:
             stack.pop()
+        if line.startswith("set community "):
+            line = line.replace(" internet", " 0:0")
         if not is_place(line):
             yield note, Line(tuple(word for _, word in stack), line)
         stack.append((depth, line))

@@ -37,9 +37,9 @@ WELL_KNOWN = {
     0xFFFFFF03: "local-AS",
     0xFFFFFF04: "no-peer",
 }
-"""FRR 8.4.4 prints these by name (bgp_community.c); 0:0 is `internet`."""
+"""FRR prints these by name (8.4.4 and 10.3, tried)."""
 OBEYED = frozenset({StandardCommunity(65535, 65281), StandardCommunity(65535, 65282), StandardCommunity(65535, 65283)})
-"""no-export, no-advertise, local-AS: bgpd keeps a route back that has them before its out-map (8.4.4, tried)."""
+"""no-export, no-advertise, local-AS: bgpd keeps a route back that has them before its out-map (8.4.4 and 10.3, tried)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +201,7 @@ def standard(communities: Iterable[Community]) -> tuple[str, ...]:
 
 
 def _name(community: StandardCommunity) -> str:
-    number = community.high << 16 | community.low
-    return "internet" if number == 0 else WELL_KNOWN.get(number, str(community))
+    return WELL_KNOWN.get(community.high << 16 | community.low, str(community))
 
 
 def large(communities: Iterable[Community]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ router bgp 65001
 exit
 !
 route-map svc-1 permit 10
- set community 65001:1 additive
+ set community internet 65001:1 additive
  set tag 1
 exit
 !
@@ -33,7 +33,7 @@ frr defaults traditional
 !
 route-map svc-1 permit 10
  set tag 1
- set community 65001:1 additive
+ set community 0:0 65001:1 additive
 exit
 !
 router bgp 65001

@@ -125,7 +125,7 @@ def test_communities_are_printed_as_frr_prints_them() -> None:
     )
     assert policies.standard(mixed) == ("65001:1", "no-export")
     assert policies.large(mixed) == ("1:9:9", "2:1:1")
-    assert policies.standard((StandardCommunity(0, 0),)) == ("internet",)
+    assert policies.standard((StandardCommunity(0, 0),)) == ("0:0",)
 
 
 def test_every_well_known_name_is_one_that_frr_prints() -> None:
