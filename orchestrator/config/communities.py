@@ -59,7 +59,7 @@ def _defined_again(loser: ObjectRef, name: str, winner: ObjectRef) -> Problem:
 
 
 def parse_communities(texts: Sequence[str], aliases: Aliases, findings: Findings) -> tuple[Community, ...]:
-    """Return the communities that aliases or texts name, sorted and unique."""
+    """Return the communities that aliases, else texts (numbers or well-known names) stand for, sorted and unique."""
     if len(texts) > MAX_COMMUNITIES:
         findings.error(
             "spec.communities",
@@ -75,7 +75,7 @@ def parse_communities(texts: Sequence[str], aliases: Aliases, findings: Findings
 
 
 def _report(error: InvalidConfig, index: int, text: str, aliases: Aliases, findings: Findings) -> None:
-    """An alias goes before a well-known name. A text of the wrong shape may be an alias that appears later; a bad number stays bad."""
+    """A text of the wrong shape may be an alias that appears later; a bad number stays bad."""
     field, said = f"spec.communities[{index}]", f'{error}\ninvalid community "{text}" in BGP advertisement'
     if str(error).startswith("invalid community format"):
         findings.missing(field, said, f"define it in a Community object ({nearest(text, {*aliases, *WELL_KNOWN})})")

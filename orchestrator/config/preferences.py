@@ -10,7 +10,8 @@ from typing import NamedTuple
 from orchestrator.config.model import BgpAdvertisement
 from orchestrator.net.addresses import IpFamily
 
-LOCAL_PREF, MED, AS_PATH_PREPEND = FIELDS = ("localPref", "med", "asPathPrepend")
+LOCAL_PREF = "localPref"
+FIELDS = (LOCAL_PREF, "med", "asPathPrepend")
 
 
 class Conflict(NamedTuple):
@@ -23,13 +24,15 @@ class Conflict(NamedTuple):
 
 def conflict(one: BgpAdvertisement, other: BgpAdvertisement, families: Collection[IpFamily]) -> Conflict | None:
     """Return the first field that differs if both send the same update to some peer from some node, else None."""
-    pairs = (
-        Conflict(LOCAL_PREF, one.local_pref, other.local_pref),
-        Conflict(MED, one.med, other.med),
-        Conflict(AS_PATH_PREPEND, one.as_path_prepend, other.as_path_prepend),
-    )
-    differing = next((pair for pair in pairs if pair.one != pair.other), None)
-    return differing if differing and _meet(one, other, families) else None
+    ours, theirs = _values(one), _values(other)
+    if ours == theirs or not _meet(one, other, families):
+        return None
+    return next(Conflict(*each) for each in zip(FIELDS, ours, theirs, strict=True) if each[1] != each[2])
+
+
+def _values(advertisement: BgpAdvertisement) -> tuple[int, int, int]:
+    """In the order of FIELDS."""
+    return advertisement.local_pref, advertisement.med, advertisement.as_path_prepend
 
 
 def _meet(one: BgpAdvertisement, other: BgpAdvertisement, families: Collection[IpFamily]) -> bool:

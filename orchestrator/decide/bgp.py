@@ -8,7 +8,7 @@ advertisements say, so these add up; a MED is a number that people compare, so t
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from orchestrator.config import preferences
@@ -156,7 +156,9 @@ def _routes(
     for advertisement in matching:
         peers = [peer for peer in targets[advertisement.name] if family in peer.families]
         if peers:
-            per_peer = ((peer.name, _attributes(advertisement, peer, here)) for peer in peers)
+            sent = _attributes(advertisement, here)
+            times = advertisement.as_path_prepend + here.as_path_prepend
+            per_peer = ((peer.name, _with_path(sent, peer, times) if times else sent) for peer in peers)
             yield Route(
                 prefix=covering_prefix(address, advertisement.length_for(family)),
                 policy=RoutePolicy(per_peer=tuple(sorted(per_peer, key=lambda entry: entry[0]))),
@@ -164,15 +166,17 @@ def _routes(
             )
 
 
-def _attributes(advertisement: BgpAdvertisement, peer: Peer, here: NodeFacts) -> RouteAttributes:
-    """What this node sends to one peer. An internal peer takes a path with its own AS number for a loop (RFC 4271 §9.1.2)."""
-    times = advertisement.as_path_prepend + here.as_path_prepend if peer.is_external else 0
+def _attributes(advertisement: BgpAdvertisement, here: NodeFacts) -> RouteAttributes:
     return RouteAttributes(
         local_pref=advertisement.local_pref,
         med=advertisement.med if here.med is None else here.med,
-        prepended=(peer.own_asn,) * times,
         communities=advertisement.communities,
     )
+
+
+def _with_path(sent: RouteAttributes, peer: Peer, times: int) -> RouteAttributes:
+    """An internal peer takes a path with its own AS number for a loop (RFC 4271 §9.1.2; FRR 8.4.4 drops it, tried)."""
+    return replace(sent, prepended=(peer.own_asn,) * times) if peer.is_external else sent
 
 
 def _uncarried(candidate: Candidate, address: IpAddress) -> Decline:
@@ -189,6 +193,9 @@ def _conflict(candidate: Candidate, offered: Sequence[Route], routes: dict[Prefi
         present = routes.get(route.prefix)
         if present is not None and route.policy.conflicts_with(present.policy):
             names = ", ".join(origin.name for origin in (*present.origins, *route.origins))
-            detail = f"an older Service announces {route.prefix} with other preferences; compare localPref, med and asPathPrepend of {names}"
+            detail = (
+                f"an older Service announces {route.prefix} with other preferences; compare localPref, med and "
+                f"asPathPrepend of {names}"
+            )
             return candidate.decline(Protocol.BGP, DeclineReason.CONFLICTING_ADVERTISEMENTS, detail)
     return None

@@ -46,8 +46,10 @@ class DeclineReason(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteAttributes:
-    """What one peer is sent with a prefix. `local_pref` 0 means not set, `med` 0 is what BGP sends anyway; `prepended` are
-    AS numbers before the path that the peer would see; communities are sorted and unique.
+    """What one peer is sent with a prefix.
+
+    `local_pref` 0 means not set, `med` 0 is what BGP sends anyway; `prepended` are AS numbers before the path that the
+    peer would see; communities are sorted and unique.
     """
 
     local_pref: int = 0
@@ -61,6 +63,8 @@ class RouteAttributes:
 
     def union(self, other: "RouteAttributes") -> "RouteAttributes":
         """Both sets of communities; of the rest the higher (contract 5.3; conflicts were declined before)."""
+        if self == other:
+            return self
         return RouteAttributes(
             local_pref=max(self.local_pref, other.local_pref),
             med=max(self.med, other.med),

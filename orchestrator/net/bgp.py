@@ -84,7 +84,8 @@ def _number(text: str, limit: int, whole: str) -> int:
 def parse_community(text: str) -> Community:
     """Return the community that `text` is: `A:B`, `large:A:B:C` or a well-known name. Raises InvalidConfig.
 
-    Names may be written as the RFCs do (`NO_EXPORT`) or as routers do (`no-export`). A text of another shape starts its message with `invalid community format`: it may be an alias that appears later.
+    Names may be written as the RFCs do (`NO_EXPORT`) or as routers do (`no-export`). A text of another shape starts its
+    message with `invalid community format`: it may be an alias that appears later.
     """
     known = WELL_KNOWN.get(text.lower().replace("_", "-"))
     if known is not None:
