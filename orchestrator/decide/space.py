@@ -203,7 +203,9 @@ class Space:
         number = self._number(address)
         self._taken.add(number)
         self._closed.add(number)
-        if not kept:
+        if kept:
+            self._resting.pop(number, None)
+        else:
             self._resting[number] = None
 
     def wake(self, address: IpAddress) -> None:

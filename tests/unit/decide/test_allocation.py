@@ -457,6 +457,21 @@ def test_next_ledger_keeps_what_this_one_kept() -> None:
     assert addresses(give(heir, service("a"))) == ["10.0.0.0"]
 
 
+def test_address_that_two_have_had_is_kept_for_the_later_one() -> None:
+    target = remembering(pool("p", "10.0.0.0/32"), cool_down_s=300.0, sticky_s=30.0)
+    give(target, service("a"))
+    target.release(key("a"))
+    target.pass_time(1031.0)
+    give(target, service("b"))
+    target.release(key("b"))
+    assert isinstance(give(target, service("c")), AllocationRefusal)
+    heir = remembering(pool("p", "10.0.0.0/32"), cool_down_s=300.0, sticky_s=30.0)
+    heir.pass_time(1031.0)
+    heir.remember(target.releases)
+    assert isinstance(give(heir, service("c")), AllocationRefusal)
+    assert addresses(give(heir, service("b"))) == ["10.0.0.0"]
+
+
 def test_reserved_address_that_rests_is_given_to_nobody_else() -> None:
     target = reserve(remembering(pool("p", "10.0.0.0/32")), reservation("r", "10.0.0.0/32", service=key("web")))
     give(target, service("web"))
