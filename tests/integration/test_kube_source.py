@@ -328,7 +328,7 @@ def test_refused_kind_is_named_and_does_not_hold_the_others_up(cluster: Cluster,
             cluster.grant("reader", READER)
             await seen.until(lambda: names(seen) == {"one"})
             await seen.until(lambda: seen.store.input == InputState())
-            assert "communities" not in seen.witness.failing_now
+            await seen.until(lambda: "communities" not in seen.witness.failing_now)
 
     plane.run(story())
 
