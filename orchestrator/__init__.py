@@ -15,7 +15,7 @@ The map. Data flows one way:
         parse.py fields.py rules.py encode.py selectors.py durations.py snapshot.py
         schema.py schema_fields.py schema_rules.py schema_texts.py
     config/                                  Config: references joined, defaults filled, every Problem collected
-        model.py resolve.py findings.py claims.py tokens.py timers.py nodes.py
+        model.py resolve.py findings.py wording.py claims.py tokens.py timers.py nodes.py
         spans.py namespaces.py pools.py reservations.py address_quotas.py
         preferences.py advertisements.py attachment.py communities.py
         peers.py sessions.py passwords.py bfd.py
@@ -25,7 +25,7 @@ The map. Data flows one way:
         requests.py sharing.py admission.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
         candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
-        allocated.py announced.py outlook.py accepted.py conditions.py wording.py
+        allocated.py announced.py outlook.py accepted.py conditions.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands

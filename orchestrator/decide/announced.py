@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 
 from orchestrator.config.model import NodeName
+from orchestrator.config.wording import listed
 from orchestrator.decide.node_plan import DeclineReason, Protocol
 from orchestrator.decide.outlook import Cause, Outlook
-from orchestrator.decide.wording import listed
 from orchestrator.resources.meta import Condition
 
 ANNOUNCED = "ferrule.io/Announced"

@@ -13,9 +13,9 @@ from ipaddress import ip_interface
 import msgspec
 
 from orchestrator.config.model import L2Advertisement, NodeFacts, NodeName
+from orchestrator.config.wording import listed
 from orchestrator.decide.allocated import ALLOCATED
 from orchestrator.decide.announced import ANNOUNCED
-from orchestrator.decide.wording import listed
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, Prefix, parse_address
 from orchestrator.resources.extensions import AddressConflict, SpeakerState

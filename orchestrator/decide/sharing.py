@@ -6,6 +6,7 @@ A refusal begins with MetalLB's words; then it says for each Service in the way 
 from collections.abc import Iterator, Mapping
 from enum import Enum
 
+from orchestrator.config.wording import shortened
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.requests import AllocationRefusal, RefusalReason
 from orchestrator.decide.space import Port, Tenancy
@@ -33,22 +34,17 @@ def sharing_refusal(
     others = {key: it for key, it in users if key != service and not (it.foreign and beside is Beside.OUR_OWN)}
     if (not tenancy.sharing_key and others) or any(other.terms != tenancy.terms for other in others.values()):
         names = ",".join(str(key) for key in sorted(others))
-        why = "; ".join(_shortened(list(_differences(tenancy, others))))
+        why = "; ".join(shortened(list(_differences(tenancy, others)), MOST_EXPLAINED))
         message = f'can\'t change sharing key for "{service}", address also in use by {names}; {why}'
         return AllocationRefusal(RefusalReason.SHARING_KEY_DIFFERS, message)
     taken = {port for other in others.values() for port in other.ports} & tenancy.ports
     if taken:
-        owners = "; ".join(_shortened(list(_port_owners(tenancy, others))))
+        owners = "; ".join(shortened(list(_port_owners(tenancy, others)), MOST_EXPLAINED))
         message = (
             f'port {_text(min(taken))} is already in use on "{address}"; {owners}; use other ports or another address'
         )
         return AllocationRefusal(RefusalReason.PORT_IN_USE, message)
     return None
-
-
-def _shortened(texts: list[str]) -> list[str]:
-    more = len(texts) - MOST_EXPLAINED
-    return [*texts[:MOST_EXPLAINED], f"and {more} more"] if more > 0 else texts
 
 
 def _differences(tenancy: Tenancy, others: Mapping[ObjectKey, Tenancy]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
+from orchestrator.config.wording import shortened
 from orchestrator.errors import KubeError, StartupError
 from orchestrator.resources.kinds import BY_NAME, CONFIGURED_KINDS
 from orchestrator.resources.meta import ObjectRef
@@ -59,8 +60,7 @@ class CommandWitness:
     def reasons(self) -> str:
         """What is in the way, in a line."""
         found = sorted({error.cause for error in self.failures.values()})
-        more = [f"and {len(found) - SHOWN} more like these"] if len(found) > SHOWN else []
-        return "; ".join([*found[:SHOWN], *more]) or "no answer"
+        return "; ".join(shortened(found, SHOWN)) or "no answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from orchestrator.config.model import NodeName
 from orchestrator.config.resolve import resolve
+from orchestrator.config.wording import listed
 from orchestrator.decide.failovers import Circumstances, Standing, explanation, object_name, reached, standing
 from orchestrator.errors import InvalidConfig, NotReady
 from orchestrator.net.addresses import IpAddress, address_key, parse_address
@@ -19,9 +20,6 @@ from orchestrator.resources.meta import ObjectKey, ObjectMeta, ObjectRef
 from orchestrator.resources.selectors import admits
 from orchestrator.runtime.command_origin import CommandOrigin
 from orchestrator.runtime.last_good import from_config_map
-
-NAMED = 10
-"""How many addresses or nodes an error names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +114,7 @@ class Placements:
         if not known.services:
             raise InvalidConfig(f"no Service has the address {address}; {self._answered()}")
         if to and to not in known.nodes:
-            raise InvalidConfig(f"there is no node {to}; known nodes: {_some(sorted(known.nodes))}")
+            raise InvalidConfig(f"there is no node {to}; known nodes: {listed(sorted(known.nodes))}")
         return tuple(sorted(known.owners))
 
     def _circumstances(self, address: IpAddress) -> Circumstances:
@@ -150,7 +148,7 @@ class Placements:
         keys = {key for key, _ in self._owners()}
         services = (service for key, service in self._store.services.items() if key in keys)
         found = {entry.ip for service in services for entry in service.status.load_balancer.ingress if entry.ip}
-        return f"announced over layer 2: {_some(sorted(found))}"
+        return f"announced over layer 2: {listed(sorted(found))}"
 
     # Objects ------------------------------------------------------------------------------------------------------
 
@@ -212,8 +210,3 @@ def _canonical(text: str) -> str:
 
 def _key(failover: Failover) -> tuple[int, int]:
     return address_key(parse_address(failover.spec.address))
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more if names else "none"

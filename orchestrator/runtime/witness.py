@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from orchestrator.config.wording import shortened
 from orchestrator.errors import KubeError
 from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import Metrics, Name
@@ -88,6 +89,4 @@ def _is_outage(error: KubeError) -> bool:
 
 def _some(texts: Iterable[str], separator: str = ", ") -> str:
     """The first ones, and how many more there are."""
-    found = list(texts)
-    more = [f"and {len(found) - SHOWN} more"] if len(found) > SHOWN else []
-    return separator.join([*found[:SHOWN], *more])
+    return separator.join(shortened(list(texts), SHOWN))
