@@ -71,14 +71,15 @@ def _profile(maker: BlockMaker, config: Config, name: str) -> Iterator[KeyedBloc
 def daemons(peers: Iterable[Peer], blocks: Iterable[Block]) -> tuple[Daemon, ...]:
     """Return which daemons are needed, in the order of starting: for the peers, and for the blocks that there are.
 
-    bgpd alone announces (FRR 8.4.4, tried); BFD, unnumbered sessions and VRFs need zebra's view of the interfaces.
+    bgpd alone announces (FRR 8.4.4, tried); BFD, unnumbered sessions and VRFs need zebra's view of the interfaces. So do
+    sessions of both families: without it, bgpd gives ::ffff:192.0.2.11 as the next hop of IPv6 routes (8.4.4, seen).
     """
     needed = {block.daemon for block in blocks}
     for peer in peers:
         needed.add("bgpd")
         if peer.bfd_profile:
             needed |= {"bfdd", "zebra"}
-        if peer.vrf or peer.address is None:
+        if peer.vrf or len(peer.families) > 1:
             needed.add("zebra")
     if "bfdd" in needed:
         needed.add("zebra")

@@ -16,6 +16,7 @@ FAST = BfdProfile(name="fast", origin=ref("BFDProfile", "fast"), receive_interva
         ({}, ("bgpd",)),
         ({"bfd_profile": "fast"}, ("zebra", "bfdd", "bgpd")),
         ({"vrf": "blue"}, ("zebra", "bgpd")),
+        ({"dual_stack_address_family": True}, ("zebra", "bgpd")),
         ({"address": "", "interface": "eth7", "remote_as": RemoteAs.EXTERNAL}, ("zebra", "bgpd")),
     ],
 )
