@@ -32,6 +32,7 @@ The map. Data flows one way:
         environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
         canonical.py commands.py delta.py ownership.py
         difference.py network_changes.py policy_changes.py session_changes.py
+        router_config.py router_views.py router_permits.py                                  the router on the other side
     fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
         responder.py arp_answers.py ndp_answers.py gratuitous.py interfaces.py tally.py     what goes over the wire
         orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
@@ -73,7 +74,7 @@ The map. Data flows one way:
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
     cli/                                     one small file per command
         main.py arguments.py origin.py go_flags.py without_effect.py
-        controller.py speaker.py supervise.py respond.py render.py lint.py crds.py failover.py arping.py lab.py
+        controller.py speaker.py supervise.py respond.py render.py router_config.py lint.py crds.py failover.py arping.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.
