@@ -20,7 +20,6 @@ from orchestrator.cli import origin
 from orchestrator.config.advice import advise
 from orchestrator.config.engines import BgpEngine, refusals
 from orchestrator.config.resolve import resolve
-from orchestrator.errors import StartupError
 from orchestrator.resources.core import Service
 from orchestrator.resources.extensions import SpeakerState
 from orchestrator.resources.meta import Problem, Severity
@@ -81,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the problems; 3 if there are any."""
     demands = Demands(engine=arguments.bgp_engine, advice=not arguments.no_advice)
-    report = _live(arguments, demands) if _is_live(arguments) else _of_files(arguments, demands)
+    report = _live(arguments, demands) if origin.is_live(arguments) else _of_files(arguments, demands)
     if arguments.output == "json":
         _print_json(report.problems)
     elif sys.stdout.isatty():
@@ -93,13 +92,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 # --- what is looked at ------------------------------------------------------------------------------------------------
-
-
-def _is_live(arguments: argparse.Namespace) -> bool:
-    live = bool(arguments.source or arguments.kubeconfig or arguments.context or arguments.state)
-    if live and arguments.files:
-        raise StartupError("either files or --source, --kubeconfig; run ferrule lint for each of them")
-    return live
 
 
 def _of_files(arguments: argparse.Namespace, demands: Demands) -> Report:

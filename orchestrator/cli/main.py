@@ -16,7 +16,7 @@ from orchestrator.errors import OrchestratorError, StartupError
 from orchestrator.version import __version__
 
 FAILED, CANNOT_START, INTERRUPTED, PIPE_CLOSED = 1, 4, 130, 141
-HELP_COLUMN = 16
+HELP_COLUMN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ COMMANDS = (
     Command("respond", "orchestrator.cli.respond", "answer ARP and NDP for the addresses that the speaker hands over"),
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
     Command("lint", "orchestrator.cli.lint", "list every problem of a set of manifests"),
+    Command("router-config", "orchestrator.cli.router_config", "print what the router of a BGPPeer has to be told"),
     Command("crds", "orchestrator.cli.crds", "print the CustomResourceDefinitions that this version needs"),
     Command("failover", "orchestrator.cli.failover", "move a layer-2 address to another node, or list what was moved"),
     Command("arping", "orchestrator.cli.arping", "ask from this node who answers for an address"),

@@ -56,6 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def is_live(arguments: argparse.Namespace) -> bool:
+    """Return whether the flags name a place, instead of `files`. Raises StartupError if both are given."""
+    live = bool(arguments.source or arguments.kubeconfig or arguments.context or arguments.state)
+    if live and arguments.files:
+        raise StartupError("either files or --source, --kubeconfig; run the command for each of them")
+    return live
+
+
 def origin_of(arguments: argparse.Namespace) -> Folders | Cluster:
     """Return what the flags say together. Raises StartupError if they contradict each other."""
     if isinstance(arguments.source, Path):

@@ -36,7 +36,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_commands_in_the_readme_exist() -> None:
-    used = set(re.findall(r"^(?:\$ )?ferrule (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+    used = set(re.findall(r"^(?:\$ )?ferrule ([\w-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
     assert used <= {command.name for command in COMMANDS}
 
 
