@@ -1,4 +1,4 @@
-"""`ferrule failover`, `ferrule lint` and `ferrule arping` beside a real API server: what they do, and what they say when they cannot."""
+"""`ferrule failover`, `lint`, `router-config` and `arping` beside a real API server: what they do, and what they say when they cannot."""
 
 import os
 import signal
@@ -133,6 +133,34 @@ def test_cluster_with_metallbs_kinds_alone_is_judged(plane: Plane) -> None:
     assert "AddressQuota" not in found.stdout
     assert "[PoolNotAdvertised]" in found.stdout
     assert found.returncode == 3
+
+
+@pytest.fixture
+def peer(plane: Plane) -> Iterator[None]:
+    """A peer with its password, and an address of the node."""
+    metallb, core = f"/apis/metallb.io/v1beta2/namespaces/{OURS}", f"/api/v1/namespaces/{OURS}"
+    spec = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1", "passwordSecret": {"name": "tor"}}
+    tor = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": {"name": "tor"}, "spec": spec}
+    _create(plane, f"{metallb}/bgppeers", tor)
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tor"}, "type": "kubernetes.io/basic-auth"}
+    _create(plane, f"{core}/secrets", {**secret, "stringData": {"password": "geheim"}})
+    status = {"status": {"addresses": [{"type": "InternalIP", "address": "10.0.0.11"}]}}
+    assert plane.request("PATCH", "/api/v1/nodes/node-a/status", status, "application/merge-patch+json")[0] == 200
+    yield
+    plane.request("DELETE", f"{metallb}/bgppeers/tor")
+    plane.request("DELETE", f"{core}/secrets/tor")
+
+
+@pytest.mark.usefixtures("peer")
+def test_router_of_a_clusters_peer_is_told_its_password_by_who_may_read_it(plane: Plane) -> None:
+    shown = ferrule(plane, plane.kubeconfig(), "router-config", "--peer", "tor", "--show-passwords")
+    assert (shown.returncode, " neighbor ferrule-tor password geheim\n" in shown.stdout) == (0, True)
+    reader = plane.account_kubeconfig(OURS, "reader")
+    hidden = ferrule(plane, reader, "router-config", "--peer", "tor", "--show-passwords")
+    assert (hidden.returncode, " neighbor ferrule-tor password PASSWORD-OF-tor\n" in hidden.stdout) == (0, True)
+    assert " neighbor 10.0.0.11 peer-group ferrule-tor\n" in hidden.stdout
+    assert 'secrets "tor" is forbidden' in hidden.stderr
+    assert "the password of BGPPeer 'tor' cannot be read" in hidden.stderr
 
 
 @pytest.mark.parametrize("words", [("failover", ADDRESS), ("arping", ADDRESS)], ids=["failover", "arping"])
