@@ -18,8 +18,9 @@ from rich.text import Text
 
 from orchestrator.cli import origin
 from orchestrator.config.advice import advise
-from orchestrator.config.engines import BgpEngine, refusals
+from orchestrator.config.engines import refusals
 from orchestrator.config.resolve import resolve
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.core import Service
 from orchestrator.resources.extensions import SpeakerState
 from orchestrator.resources.meta import Problem, Severity

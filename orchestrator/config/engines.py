@@ -6,20 +6,14 @@ peer concerns no other; pools and advertisements are the same for both.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
-from enum import Enum
 
 from orchestrator.config.model import Config, Peer, RemoteAs
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.meta import Problem
 
 SECOND = timedelta(seconds=1)
-
-
-class BgpEngine(Enum):
-    """Which daemon speaks BGP, with the word of `--bgp-engine`."""
-
-    FRR = "frr"
-    EXABGP = "exabgp"
 
 
 def refusals(engine: BgpEngine, config: Config) -> tuple[Problem, ...]:
@@ -32,6 +26,21 @@ def refusals(engine: BgpEngine, config: Config) -> tuple[Problem, ...]:
         for _, peer in sorted(peers.items())
         for field, cannot, remedy in _beyond_exabgp(peer)
     )
+
+
+def usable(engine: BgpEngine, config: Config) -> tuple[Config, tuple[Problem, ...]]:
+    """Return the configuration without the peers that the engine cannot serve, and why: these have no session."""
+    problems = refusals(engine, config)
+    names = frozenset(problem.ref.name for problem in problems)
+    if not names:
+        return config, ()
+    served = replace(
+        config,
+        peers={name: peer for name, peer in config.peers.items() if name not in names},
+        locked_peers={name: peer for name, peer in config.locked_peers.items() if name not in names},
+        held_peers=config.held_peers - names,
+    )
+    return served, problems
 
 
 def _beyond_exabgp(peer: Peer) -> Iterator[tuple[str, str, str]]:

@@ -1,14 +1,16 @@
-"""BGP's own values: AS numbers, communities, router ids.
+"""BGP's own values: AS numbers, communities, router ids, what a neighbor is sent with a prefix.
 
 Communities order as contract 3.4 says: a standard community counts as a large one whose first part is its 32-bit value.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from ipaddress import IPv4Address
 from typing import NewType
 
 from orchestrator.errors import InvalidConfig
+from orchestrator.net.addresses import IpAddress
 
 Asn = NewType("Asn", int)
 """A four-octet AS number, 1..4294967295 (RFC 6793)."""
@@ -16,8 +18,18 @@ Asn = NewType("Asn", int)
 RouterId = IPv4Address
 """A BGP identifier, written as an IPv4 address (RFC 6286)."""
 
+PrefixText = NewType("PrefixText", str)
+"""A prefix as the standard library prints it: the hash of a text is kept, that of a network computed each time (1 us)."""
+
 MAX_U16 = 0xFFFF
 MAX_U32 = 0xFFFFFFFF
+
+
+class BgpEngine(Enum):
+    """Which daemon speaks BGP, with the word of `--bgp-engine`."""
+
+    FRR = "frr"
+    EXABGP = "exabgp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +76,17 @@ WELL_KNOWN: Mapping[str, StandardCommunity] = {
     "nopeer": StandardCommunity(65535, 65284),
 }
 """The names of IANA's registry and FRR's, in the form of `parse_community` (RFC 1997, 3765, 7611, 7999, 8326, 9494)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentRoute:
+    """What one neighbor is sent with a prefix; `local_pref` 0 is not sent, an empty `as_path` is the daemon's own."""
+
+    next_hop: IpAddress
+    local_pref: int = 0
+    med: int = 0
+    as_path: tuple[Asn, ...] = ()
+    communities: tuple[Community, ...] = ()
 
 
 def community_key(community: Community) -> tuple[int, int, int, int]:

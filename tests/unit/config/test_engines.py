@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.engines import BgpEngine, refusals
+from orchestrator.config.engines import refusals, usable
 from orchestrator.config.resolve import resolve
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.meta import Severity
 from orchestrator.resources.snapshot import snapshot_of
 from tests.support.objects import NAMESPACE, bfd_object, bgp_object, peer_object, pool_object
@@ -56,3 +57,12 @@ def test_exabgp_does_what_metallbs_native_engine_refuses(spec: dict[str, Any]) -
 def test_everything_that_is_too_much_is_named() -> None:
     spec = {"bfd_profile": "fast", "vrf": "red", "connect_time": "5s"}
     assert refused(BgpEngine.EXABGP, **spec) == ["spec.bfdProfile", "spec.vrf", "spec.connectTime"]
+
+
+def test_refused_peer_has_no_session_and_the_others_stay() -> None:
+    tor, plain = peer_object("tor", vrf="red"), peer_object("plain", "192.0.2.2")
+    config = resolve(snapshot_of((tor, plain), {}, NAMESPACE, incomplete=False), {}).config
+    served, problems = usable(BgpEngine.EXABGP, config)
+    assert served.peers.keys() == {"plain"}
+    assert [problem.ref.name for problem in problems] == ["tor"]
+    assert usable(BgpEngine.FRR, config) == (config, ())
