@@ -28,6 +28,7 @@ from orchestrator.fsm.supervision import Program
 
 BGPD, ZEBRA, BFDD, MGMTD = "bgpd", "zebra", "bfdd", "mgmtd"
 DAEMONS = (MGMTD, ZEBRA, BFDD, BGPD)
+ANNOUNCER = BGPD
 USER, GROUP, VTY_GROUP = "frr", "frr", "frrvty"
 GUARD = """\
 no zebra nexthop kernel enable
