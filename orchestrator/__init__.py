@@ -30,6 +30,7 @@ The map. Data flows one way:
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
         environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
+        exabgp.py exabgp_sessions.py
         canonical.py commands.py delta.py ownership.py
         difference.py network_changes.py policy_changes.py session_changes.py
         router_config.py router_views.py router_permits.py                                  the router on the other side
@@ -37,7 +38,7 @@ The map. Data flows one way:
         responder.py arp_answers.py ndp_answers.py gratuitous.py interfaces.py tally.py     what goes over the wire
         orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
         liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
-        vty.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
+        vty.py exabgp_api.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
         leadership.py                                                                       which controller leads
         outbox.py letters.py                                                                what goes to the API server next
 
@@ -55,16 +56,17 @@ The map. Data flows one way:
         folder.py notices.py tree.py view.py overlay.py state.py writing.py
     apply/                                   differences to daemons, tables to the responder, frames, links
         frr.py frr_daemon.py frr_sessions.py vty.py files.py drift.py
+        exabgp.py exabgp_file.py exabgp_api.py exabgp_sessions.py
         layer2.py supervisor.py control.py reconnecting.py
         frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py
-    supervise/                               children by pid and start time; FRR's command lines; what is left behind
-        process.py output.py leftovers.py folder_lock.py frr.py farewell.py
+    supervise/                               children by pid and start time; the daemons' command lines; what is left behind
+        process.py output.py leftovers.py folder_lock.py frr.py farewell.py exabgp.py exabgp_helper.py
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
-        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
+        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py speaker_exabgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py
         responder.py holding.py wire.py port.py mesh.py asking.py

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.classes import CLASSLESS, ServedClasses
 
 FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
@@ -46,6 +47,11 @@ class RunFolder:
     def supervisor_socket(self) -> Path:
         """Where `ferrule supervise` talks with the speaker."""
         return self.path / "supervisor.sock"
+
+    @property
+    def exabgp_socket(self) -> Path:
+        """Where ExaBGP's helper takes commands from the speaker."""
+        return self.path / "exabgp.sock"
 
     @property
     def children(self) -> Path:
@@ -181,6 +187,7 @@ class SpeakerSettings(ProcessSettings):
     on_address_conflict: ConflictAction = ConflictAction.DEFEND
     daemon_group: str = "frr"
     audit_interval_s: float = 5.0
+    bgp_engine: BgpEngine = BgpEngine.FRR
     recomputation_interval_s: float = 60.0
 
 
@@ -198,6 +205,7 @@ class SupervisorSettings:
 
     run: RunFolder
     node: str
+    engine: BgpEngine = BgpEngine.FRR
     frr_binaries: Path = FRR_DAEMON_FOLDER
     stale_after_s: float = 120.0
     stale_routes_action: StaleRoutesAction = StaleRoutesAction.DEPREFER

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from orchestrator.cli import origin
 from orchestrator.errors import InvalidConfig
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.classes import ServedClasses
 from orchestrator.resources.durations import parse_seconds
 from orchestrator.settings import HEALTH_PORT, METRICS_PORT, Cluster, Folders, default_namespace, environment
@@ -132,6 +133,15 @@ def add_node_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--node", "--node-name", type=name, default=node, required=not node, metavar="NAME", help=what)
     what = "folder that the processes of a node share (default: %(default)s)"
     parser.add_argument("--run", type=Path, default=DEFAULT_RUN_FOLDER, metavar="DIR", help=what)
+
+
+NATIVE = "native"
+"""METALLB_BGP_TYPE for MetalLB's engine without FRR; ours is ExaBGP."""
+
+
+def default_engine() -> BgpEngine:
+    """Return the engine that METALLB_BGP_TYPE asks for."""
+    return BgpEngine.EXABGP if environment("METALLB_BGP_TYPE") == NATIVE else BgpEngine.FRR
 
 
 def add_log_level(parser: argparse.ArgumentParser) -> None:

@@ -1,12 +1,12 @@
 """`ferrule render`: exactly what one node would run, from manifests alone. Needs no cluster and changes nothing.
 
-The text is the node's frr.conf, with the layer-2 addresses as comments at its end. Passwords stand there as `***`
+The text is the node's frr.conf, or exabgp.conf with the commands for the API as comments, then the layer-2 addresses. Passwords stand there as `***`
 unless they are asked for. Problems go to standard error; the output is what runs in spite of them.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,11 @@ import msgspec
 from orchestrator.cli.arguments import add_class_arguments, classes_of
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan, Route, layer2_in_order
+from orchestrator.fsm import exabgp_api
 from orchestrator.net.addresses import prefix_key
+from orchestrator.net.bgp import BgpEngine
+from orchestrator.render.document import FrrDocument
+from orchestrator.render.exabgp import ExabgpDocument
 from orchestrator.resources.meta import Problem
 from orchestrator.runtime.offline import Computed, NodeOutcome, compute, node_names, outcome_on
 from orchestrator.settings import DEFAULT_NAMESPACE
@@ -37,10 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
     )
     add_class_arguments(parser)
+    parser.add_argument(
+        "--bgp-engine",
+        choices=[engine.value for engine in BgpEngine],
+        default=BgpEngine.FRR.value,
+        help="which daemon speaks BGP (default: %(default)s)",
+    )
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--show-passwords", action="store_true", help="print them as they would run")
     parser.add_argument(
-        "-o", "--output", choices=("text", "json"), default="text", help="json: the plan, not FRR's words"
+        "-o", "--output", choices=("text", "json"), default="text", help="json: the plan, not the daemon's words"
     )
 
 
@@ -61,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         classes=classes_of(arguments),
         ignore_exclude_label=arguments.ignore_exclude_lb,
     )
-    outcome = outcome_on(computed, facts, view)
-    _print_problems(outcome.document.problems)
+    outcome = outcome_on(computed, facts, view, BgpEngine(arguments.bgp_engine))
+    _print_problems(outcome.problems)
     text = (
         _json(computed, outcome) if arguments.output == "json" else _text(outcome, passwords=arguments.show_passwords)
     )
@@ -82,13 +92,22 @@ def _printable(text: str) -> str:
 
 def _text(outcome: NodeOutcome, *, passwords: bool) -> str:
     document = outcome.document
-    frr = document.text if passwords else document.text_without_passwords
+    rendered = document.text if passwords else document.text_without_passwords
+    comment = "!" if isinstance(document, FrrDocument) else "#"
     daemons = ", ".join(document.daemons) or "none"
-    layer2 = [
-        f"! layer 2: answers for {entry.address} on {', '.join(entry.interfaces or ('every interface',))}\n"
+    layer2 = (
+        f"layer 2: answers for {entry.address} on {', '.join(entry.interfaces or ('every interface',))}"
         for entry in layer2_in_order(outcome.plan.layer2.values())
-    ]
-    return f"{frr.rstrip()}\n! daemons: {daemons}\n{''.join(layer2)}"
+    )
+    notes = (*_commands(document), f"daemons: {daemons}", *layer2)
+    return "\n".join((rendered.rstrip(), *(f"{comment} {note}" for note in notes), ""))
+
+
+def _commands(document: FrrDocument | ExabgpDocument) -> Iterator[str]:
+    """What goes through ExaBGP's API beside the file; FRR's document has everything."""
+    if isinstance(document, ExabgpDocument):
+        for neighbor, routes in sorted(document.routes.items()):
+            yield from exabgp_api.announce(neighbor, routes)
 
 
 def _json(computed: Computed, outcome: NodeOutcome) -> str:

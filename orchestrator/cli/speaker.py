@@ -5,8 +5,16 @@ import asyncio
 from pathlib import Path
 
 from orchestrator.cli import without_effect
-from orchestrator.cli.arguments import add_node_arguments, add_process_arguments, port, process_fields, seconds
+from orchestrator.cli.arguments import (
+    add_node_arguments,
+    add_process_arguments,
+    default_engine,
+    port,
+    process_fields,
+    seconds,
+)
 from orchestrator.cli.go_flags import switch
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings, environment
 
 
@@ -24,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_heartbeat_arguments(parser)
     _add_layer2_arguments(parser)
+    parser.add_argument(
+        "--bgp-engine",
+        choices=[engine.value for engine in BgpEngine],
+        default=default_engine().value,
+        help="which daemon speaks BGP (default: exabgp if METALLB_BGP_TYPE is native, else frr)",
+    )
     parser.add_argument(
         "--daemon-group",
         default="frr",
@@ -98,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         key_folder=arguments.ml_secret_key_path,
         exclusion_file=arguments.l2_exclude_file,
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
+        bgp_engine=BgpEngine(arguments.bgp_engine),
         daemon_group=arguments.daemon_group,
     )
     without_effect.tell(arguments, without_effect.SPEAKER)

@@ -4,12 +4,15 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from orchestrator.cli.arguments import add_log_level, add_node_arguments, port, seconds
+from orchestrator.cli.arguments import add_log_level, add_node_arguments, default_engine, port, seconds
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder, StaleRoutesAction, SupervisorSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("engine", nargs="?", choices=("frr",), default="frr", help="whose daemons (default: frr)")
+    engines = [engine.value for engine in BgpEngine]
+    what = "whose daemons: the speaker's --bgp-engine (default: METALLB_BGP_TYPE's, else frr)"
+    parser.add_argument("engine", nargs="?", choices=engines, default=default_engine().value, help=what)
     add_node_arguments(parser)
     parser.add_argument(
         "--frr-bin",
@@ -51,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = SupervisorSettings(
         run=RunFolder(arguments.run.resolve()),
         node=arguments.node,
+        engine=BgpEngine(arguments.engine),
         frr_binaries=arguments.frr_bin,
         stale_after_s=arguments.stale_after,
         stale_routes_action=arguments.stale_routes_action,

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from orchestrator.cli.arguments import NATIVE
 from orchestrator.cli.go_flags import switch
 from orchestrator.errors import StartupError
 from orchestrator.settings import environment
@@ -16,7 +17,7 @@ GROUP = "accepted for MetalLB's manifests, without effect"
 TLS_12, TLS_13 = "VersionTLS12", "VersionTLS13"
 ONLY_WEBHOOK = "onlywebhook"
 HIGHEST_CURVE = 65535
-BGP_TYPES = ("native", "frr", "frr-k8s", "frr-k8s-external")
+BGP_TYPES = (NATIVE, "frr", "frr-k8s", "frr-k8s-external")
 
 NO_TLS = "/metrics is served as plain HTTP"
 NO_WEBHOOK = "there is no webhook: the CRDs' own rules and the conditions of objects say what is wrong"
@@ -135,10 +136,9 @@ def _engine(command: str) -> dict[str, str]:
     bgp_type = environment("METALLB_BGP_TYPE")
     if bgp_type and bgp_type not in BGP_TYPES:
         raise StartupError(f'METALLB_BGP_TYPE "{bgp_type}" is none of {", ".join(BGP_TYPES)}')
-    if command == CONTROLLER or bgp_type in ("", "frr"):
+    if command == CONTROLLER or bgp_type in ("", "frr", NATIVE):
         return {}
-    why = "FRR announces, as with frr" if bgp_type == "native" else NO_FRR_K8S
-    return {f"METALLB_BGP_TYPE={bgp_type}": why}
+    return {f"METALLB_BGP_TYPE={bgp_type}": NO_FRR_K8S}
 
 
 def tell(arguments: argparse.Namespace, command: str) -> None:

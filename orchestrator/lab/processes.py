@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from orchestrator.lab import layout, router
 from orchestrator.lab.layout import EndpointHost
 from orchestrator.lab.topology import Lab
+from orchestrator.net.bgp import BgpEngine
 
 
 def start_all(lab: Lab) -> None:
@@ -25,8 +26,8 @@ def start_node(lab: Lab, node: str, speaker_flags: Sequence[str] = ()) -> None:
     start_speaker(lab, node, speaker_flags)
 
 
-def start_supervisor(lab: Lab, node: str) -> None:
-    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), *_run(lab, node)])
+def start_supervisor(lab: Lab, node: str, engine: BgpEngine = BgpEngine.FRR) -> None:
+    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), engine.value, *_run(lab, node)])
 
 
 def start_speaker(lab: Lab, node: str, flags: Sequence[str] = ()) -> None:

@@ -11,6 +11,7 @@ from ipaddress import ip_interface
 import msgspec
 from jinja2 import FileSystemLoader
 
+from orchestrator.config.engines import usable
 from orchestrator.config.model import Config, NodeFacts, NodeName
 from orchestrator.config.resolve import resolve
 from orchestrator.decide.allocator import Allocator, Gone
@@ -19,8 +20,10 @@ from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import GroupPlan, NodePlan
 from orchestrator.decide.requests import AllocationRefusal
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
+from orchestrator.render.exabgp import ExabgpDocument, ExabgpInput, ExabgpRenderer
 from orchestrator.render.frr import FrrInput, FrrRenderer
 from orchestrator.render.router_id import choose_router_id
 from orchestrator.render.views import Leg
@@ -37,6 +40,9 @@ from orchestrator.settings import template_folder
 from orchestrator.sources.interface import InputState, SourceEvent, Unusable, Upserted
 from orchestrator.sources.manifests.overlay import OVERLAID_KINDS, overlaid
 from orchestrator.sources.manifests.reader import ManifestSet
+
+SHOWN_HELPER = ("/usr/bin/env", "python3", "-ISE", "exabgp_helper.py", "/run/ferrule/exabgp.sock")
+"""In place of the helper's command, whose paths are this machine's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +65,12 @@ class Computed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOutcome:
-    """What one node would announce and run."""
+    """What one node would announce and run; `problems` are what the engine cannot do, or cannot be told."""
 
     plan: NodePlan
     groups: tuple[GroupPlan, ...]
-    document: FrrDocument
+    document: FrrDocument | ExabgpDocument
+    problems: tuple[Problem, ...] = ()
 
 
 def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, classes: ServedClasses) -> Computed:
@@ -81,23 +88,29 @@ def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, 
     )
 
 
-def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView) -> NodeOutcome:
+def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView, engine: BgpEngine = BgpEngine.FRR) -> NodeOutcome:
     """Plan and render for one of the nodes; `view.node` is its name.
 
     The view is completed by what a state folder tells: the interfaces of nodes, and addresses that were moved by hand.
     """
+    config, refused = usable(engine, computed.config)
     planner = Planner(_informed(view, computed), computed.store)
-    planner.configuration_changed(computed.config)
-    given = FrrInput(
-        node=facts,
-        config=computed.config,
-        plan=planner.plan,
-        router_id=choose_router_id(facts, computed.config.peers_of(facts.name), None),
-        legs=_legs(facts, computed.store.speakers.get(facts.name)),
-    )
-    document = FrrRenderer(build_environment(FileSystemLoader(template_folder()))).render(given)
+    planner.configuration_changed(config)
+    document = _document(engine, config, facts, planner.plan, _legs(facts, computed.store.speakers.get(facts.name)))
     plans = tuple(plan for _, plan in sorted(planner.group_plans.items()))
-    return NodeOutcome(plan=planner.plan, groups=plans, document=document)
+    return NodeOutcome(plan=planner.plan, groups=plans, document=document, problems=(*refused, *document.problems))
+
+
+def _document(
+    engine: BgpEngine, config: Config, facts: NodeFacts, plan: NodePlan, legs: tuple[Leg, ...]
+) -> FrrDocument | ExabgpDocument:
+    environment = build_environment(FileSystemLoader(template_folder()))
+    router_id = choose_router_id(facts, config.peers_of(facts.name), None)
+    if engine is BgpEngine.FRR:
+        frr = FrrInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs)
+        return FrrRenderer(environment).render(frr)
+    exabgp = ExabgpInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs)
+    return ExabgpRenderer(environment, SHOWN_HELPER).render(exabgp)
 
 
 def _informed(view: NodeView, computed: Computed) -> NodeView:

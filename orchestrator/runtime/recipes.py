@@ -9,7 +9,7 @@ from orchestrator.errors import NotReady
 from orchestrator.fsm.supervision import Program
 from orchestrator.runtime.children import Recipe
 from orchestrator.settings import SupervisorSettings
-from orchestrator.supervise import frr
+from orchestrator.supervise import exabgp, frr
 from orchestrator.supervise.process import Output
 
 RESPONDER = Program(name="responder")
@@ -26,7 +26,9 @@ Without these its thresholds grow with what is freed. 5000 addresses: 2 MiB less
 
 
 def recipe(settings: SupervisorSettings, installation: frr.Installation, program: Program) -> Recipe:
-    return _responder(settings) if program == RESPONDER else _daemon(settings, installation, program)
+    if program == RESPONDER:
+        return _responder(settings)
+    return _exabgp(settings) if program.name == exabgp.EXABGP else _daemon(settings, installation, program)
 
 
 def _responder(settings: SupervisorSettings) -> Recipe:
@@ -55,6 +57,19 @@ def _daemon(settings: SupervisorSettings, installation: frr.Installation, progra
         prepare=partial(_prepare_daemon, settings, program.name),
         probe=partial(_answers, program.name, vty),
         clear=partial(frr.clear_scratch, program.name),
+    )
+
+
+def _exabgp(settings: SupervisorSettings) -> Recipe:
+    """Ready when its helper has made the socket: the speaker's connection is not taken for an answer."""
+    socket = settings.run.exabgp_socket
+    return Recipe(
+        command=exabgp.command(("server", str(settings.run.daemon_conf(exabgp.EXABGP)))),
+        output=Output.FORWARDED,
+        limit_s=DAEMON_LIMIT_S,
+        prepare=partial(socket.unlink, missing_ok=True),
+        probe=partial(_exists, socket),
+        clear=lambda _pid: socket.unlink(missing_ok=True),
     )
 
 

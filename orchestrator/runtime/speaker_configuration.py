@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 import structlog
 
+from orchestrator.config.engines import usable
 from orchestrator.config.model import Config, LastGood
 from orchestrator.config.resolve import resolve
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import Problem, Severity
 from orchestrator.resources.metallb import ConfigurationState
@@ -37,8 +39,9 @@ def heartbeat_key(snapshot: ClusterSnapshot) -> SecretText:
 class SpeakerConfiguration:
     """Resolves for one speaker, and reports what it cannot use; only changes are written."""
 
-    def __init__(self, node: str, namespace: str, sink: Sink, metrics: Metrics) -> None:
+    def __init__(self, node: str, namespace: str, sink: Sink, metrics: Metrics, engine: BgpEngine) -> None:
         self._node = node
+        self._engine = engine
         self._namespace = namespace
         self._sink = sink
         self._metrics = metrics
@@ -52,8 +55,9 @@ class SpeakerConfiguration:
         snapshot = store.snapshot()
         resolved = resolve(_with_removed_pools(snapshot, last_good), last_good)
         self._own_last_good = resolved.last_good
-        await self._report((*store.problems(), *more, *resolved.problems))
-        return resolved.config
+        config, refused = usable(self._engine, resolved.config)
+        await self._report((*store.problems(), *more, *resolved.problems, *refused))
+        return config
 
     async def _report(self, problems: tuple[Problem, ...]) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -48,7 +48,7 @@ UNREAD = ("ConfigurationState", "ServiceBGPStatus", *CONFIGURED_KINDS)
 async def run(settings: SpeakerSettings) -> int:
     """Run a node's speaker until SIGTERM; returns the exit status."""
     metrics = Metrics(SPEAKER_METRICS)
-    readiness = Readiness("node lock", "first list", rivals.CONDITION, "node", "responder", "frr")
+    readiness = Readiness("node lock", "first list", rivals.CONDITION, "node", "responder", settings.bgp_engine.value)
     readiness.met(rivals.CONDITION)
     unserved = _serve_now(settings, metrics, readiness)
 

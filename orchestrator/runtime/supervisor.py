@@ -11,23 +11,26 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from orchestrator.apply.control import LineConnection, serve_lines
 from orchestrator.errors import DaemonError
 from orchestrator.fsm import supervisor_api
-from orchestrator.fsm.supervision import Demand, Event, Phase, Supervision, Tick, next_deadline, step
+from orchestrator.fsm.supervision import Demand, Event, Phase, Program, Supervision, Tick, next_deadline, step
 from orchestrator.fsm.supervisor_api import Restarting, Wanted
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.runtime import farewell, presence, recipes
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.farewell import Follow
 from orchestrator.runtime.supervisor_pages import Pages
-from orchestrator.settings import SupervisorSettings
-from orchestrator.supervise import folder_lock, frr, leftovers
+from orchestrator.settings import RunFolder, SupervisorSettings
+from orchestrator.supervise import exabgp, folder_lock, frr, leftovers
 
 log = structlog.get_logger()
 
@@ -43,7 +46,7 @@ DOCUMENT_RETRY_S = 1.0
 
 async def run(settings: SupervisorSettings) -> None:
     """Supervise until SIGTERM or SIGINT, then end everything in order. Raises StartupError."""
-    frr.prepare_folder(settings.run.path)
+    _daemons(settings.engine).prepare_folder(settings.run.path)
     with folder_lock.hold(settings.run.path, "supervisor"):
         _clear(settings)
         pages = Pages(settings.http_port) if settings.http_port else None
@@ -53,12 +56,30 @@ async def run(settings: SupervisorSettings) -> None:
 
 def _clear(settings: SupervisorSettings) -> None:
     """End what a killed supervisor left behind, then remove the sockets and pid files that are nobody's any more."""
+    engine = _daemons(settings.engine)
     for child in leftovers.reap(leftovers.read_children(settings.run.children), LEFTOVER_LIMIT_S):
         log.warning("process of an earlier supervisor ended", daemon=child.name, pid=child.pid)
-        frr.clear_scratch(child.name, child.pid)
+        engine.clear_scratch(child.name, child.pid)
     leftovers.write_children(settings.run.children, ())
-    for path in (*frr.stale_files(settings.run), settings.run.responder_socket, settings.run.supervisor_socket):
+    for path in (*engine.stale_files(settings.run), settings.run.responder_socket, settings.run.supervisor_socket):
         path.unlink(missing_ok=True)
+
+
+class Daemons(Protocol):
+    """What the modules `supervise.frr` and `supervise.exabgp` know of their engine's processes."""
+
+    DAEMONS: tuple[str, ...]
+    ANNOUNCER: str
+
+    def prepare_folder(self, folder: Path, /) -> None: ...
+    def programs(self, installation: frr.Installation, daemons: Collection[str], /) -> tuple[Program, ...]: ...
+    def document_problem(self, files: RunFolder, daemon: str, /) -> str | None: ...
+    def stale_files(self, files: RunFolder, /) -> tuple[Path, ...]: ...
+    def clear_scratch(self, daemon: str, pid: int, /) -> None: ...
+
+
+def _daemons(engine: BgpEngine) -> Daemons:
+    return frr if engine is BgpEngine.FRR else exabgp
 
 
 class Supervisor:
@@ -67,6 +88,7 @@ class Supervisor:
     def __init__(self, settings: SupervisorSettings, pages: Pages | None) -> None:
         self._settings = settings
         self._pages = pages
+        self._daemons = _daemons(settings.engine)
         self._installation = frr.Installation(binaries=settings.frr_binaries, files=settings.run)
         self._state = Supervision()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
@@ -128,8 +150,8 @@ class Supervisor:
         """What should run now, and what of it cannot because of its document; says so when that changes."""
         if self._ending:
             return Demand(())
-        programs = frr.programs(self._installation, self._wanted or ())
-        found = {program.name: frr.document_problem(self._settings.run, program.name) for program in programs}
+        programs = self._daemons.programs(self._installation, self._wanted or ())
+        found = {program.name: self._daemons.document_problem(self._settings.run, program.name) for program in programs}
         problems = {name: problem for name, problem in found.items() if problem is not None}
         for name, problem in problems.items():
             if self._problems.get(name) != problem:
@@ -172,6 +194,11 @@ class Supervisor:
     def _want(self, daemons: tuple[str, ...]) -> None:
         if daemons != self._wanted:
             log.info("daemons wanted", daemons=daemons)
+            if not set(daemons) <= set(self._daemons.DAEMONS):
+                log.error(
+                    "speaker has another BGP engine",
+                    reason=f"this is `ferrule supervise {self._settings.engine.value}`",
+                )
         self._wanted = daemons
         self._events.put_nowait(self._demand())
 
@@ -190,7 +217,7 @@ class Supervisor:
     async def _use_last_documents(self) -> None:
         """Start with what the last speaker wanted; the age of bgpd's document counts for all."""
         await asyncio.sleep(NO_DEMAND_S)
-        document = self._settings.run.daemon_conf(frr.BGPD)
+        document = self._settings.run.daemon_conf(self._daemons.ANNOUNCER)
         if self._wanted is not None or not document.exists():
             return
         age_s = time.time() - document.stat().st_mtime
@@ -198,7 +225,7 @@ class Supervisor:
             log.warning("no demand of a speaker, and the last documents are too old", seconds=round(age_s))
             return
         log.warning("no demand of a speaker, the last documents are used", seconds=round(age_s))
-        self._want(tuple(name for name in frr.DAEMONS if self._settings.run.daemon_conf(name).exists()))
+        self._want(tuple(name for name in self._daemons.DAEMONS if self._settings.run.daemon_conf(name).exists()))
 
     async def _watch_speaker(self) -> None:
         vty, after_s = self._settings.run.vty(frr.BGPD), self._settings.stale_after_s

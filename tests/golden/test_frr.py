@@ -26,7 +26,9 @@ def node_of(case: Path) -> str:
 def rendered(case: Path) -> FrrDocument:
     namespace, node = "metallb-system", node_of(case)
     computed = compute(read_manifests([str(case / "resources.yaml")], namespace), None, namespace, CLASSLESS)
-    return outcome_on(computed, computed.config.nodes[node], NodeView(node=node)).document
+    document = outcome_on(computed, computed.config.nodes[node], NodeView(node=node)).document
+    assert isinstance(document, FrrDocument)
+    return document
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)

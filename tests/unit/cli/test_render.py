@@ -155,3 +155,15 @@ def test_interfaces_that_speakers_reported_count(capsys: pytest.CaptureFixture[s
     for node, other in (("node-1", "node-2"), ("node-2", "node-1")):
         states = (LINKS % (node, node, "eth0"), LINKS % (other, other, "eth9"))
         assert answering(capsys, tmp_path, *states) == [node]
+
+
+def test_exabgp_file_has_no_password_unless_asked_for_and_its_commands_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    case = str(GOLDEN / "exabgp-options" / "resources.yaml")
+    assert render("--bgp-engine", "exabgp", "--node", "node-1", case) == 0
+    printed = capsys.readouterr().out
+    assert 'md5-password "***";' in printed
+    assert 'revision ***"' in printed
+    assert "# neighbor 192.0.2.254 announce attributes next-hop 10.99.0.1 " in printed
+    assert printed.endswith("# daemons: exabgp\n")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import supervise
+from orchestrator.cli import speaker, supervise
 from orchestrator.settings import StaleRoutesAction
 
 
@@ -29,3 +29,24 @@ def test_stale_routes_can_be_withdrawn() -> None:
 def test_time_that_is_no_time_is_refused(value: str) -> None:
     with pytest.raises(SystemExit):
         parse("--node", "n1", f"--stale-after={value}")
+
+
+@pytest.mark.parametrize(
+    ("bgp_type", "words", "engine"),
+    [
+        ("", (), "frr"),
+        ("native", (), "exabgp"),
+        ("frr-k8s", (), "frr"),
+        ("native", ("frr",), "frr"),
+        ("", ("exabgp",), "exabgp"),
+    ],
+)
+def test_engine_is_the_one_named_else_metallbs_type(
+    bgp_type: str, words: tuple[str, ...], engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METALLB_BGP_TYPE", bgp_type)
+    assert parse(*words, "--node", "n1").engine == engine
+    speaker_parser = argparse.ArgumentParser()
+    speaker.add_arguments(speaker_parser)
+    named = [f"--bgp-engine={word}" for word in words]
+    assert speaker_parser.parse_args([*named, "--node", "n1"]).bgp_engine == engine

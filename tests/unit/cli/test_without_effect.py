@@ -71,7 +71,7 @@ def test_process_for_webhooks_alone_does_not_start(capsys: pytest.CaptureFixture
     assert "there is no webhook" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("bgp_type", "said"), [("frr", False), ("native", True), ("frr-k8s", True)])
+@pytest.mark.parametrize(("bgp_type", "said"), [("frr", False), ("native", False), ("frr-k8s", True)])
 def test_bgp_type_is_named_if_it_is_not_what_happens(
     bgp_type: str, said: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

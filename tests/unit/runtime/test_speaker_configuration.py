@@ -6,6 +6,7 @@ import yaml
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
+from orchestrator.net.bgp import BgpEngine
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources.core import Node
 from orchestrator.resources.metallb import BGPPeer
@@ -27,7 +28,7 @@ class Speaker:
         self.metrics = Metrics(SPEAKER_METRICS)
         self._state = state
         self._store = ObjectStore(NAMESPACE, "ferrule-last-good")
-        self._configuration = SpeakerConfiguration("n1", NAMESPACE, ManifestsSink(state), self.metrics)
+        self._configuration = SpeakerConfiguration("n1", NAMESPACE, ManifestsSink(state), self.metrics, BgpEngine.FRR)
 
     async def reads(self, obj: BGPPeer | Node) -> tuple[float, str, str]:
         """The gauge of stale configuration, result and summary after the object is so."""
