@@ -103,7 +103,9 @@ class Fabric:
 
 def rendered(manifests: Path, node: str) -> FrrDocument:
     computed = compute(read_manifests([str(manifests)], NAMESPACE), None, NAMESPACE, CLASSLESS)
-    return outcome_on(computed, computed.config.nodes[node], NodeView(node=node)).document
+    document = outcome_on(computed, computed.config.nodes[node], NodeView(node=node)).document
+    assert isinstance(document, FrrDocument)
+    return document
 
 
 @contextmanager
