@@ -66,7 +66,7 @@ The map. Data flows one way:
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
-        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py speaker_exabgp.py speaker_sessions.py speaker_report.py speaker_statuses.py
+        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py exabgp_engine.py speaker_sessions.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py
         responder.py holding.py wire.py port.py mesh.py asking.py

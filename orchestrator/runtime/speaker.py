@@ -17,7 +17,6 @@ import structlog
 from orchestrator.apply import layer2, supervisor
 from orchestrator.config.model import Config
 from orchestrator.fsm import responder_api, supervisor_api
-from orchestrator.net.bgp import BgpEngine
 from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import Problem
@@ -29,7 +28,6 @@ from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.rivals import Rivalry
 from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
-from orchestrator.runtime.speaker_exabgp import ExabgpBgp
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_telling import Telling
@@ -71,8 +69,7 @@ class Speaker:
         self._file_key = SecretText("")
         self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
-        engine = Bgp if settings.bgp_engine is BgpEngine.FRR else ExabgpBgp
-        self._bgp = engine(settings, metrics, readiness, self._supervisor)
+        self._bgp = Bgp(settings, metrics, readiness, self._supervisor)
         self._report = SpeakerReport(settings.node, settings.namespace, sink, metrics)
         self._view = self._layer2.view(time.monotonic())
         self._planner = Planner(self._view, self._store)

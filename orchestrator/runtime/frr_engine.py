@@ -1,0 +1,119 @@
+"""FRR as the speaker's BGP engine: the document, the daemons that run it, and what people do to them."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+from jinja2 import FileSystemLoader
+
+from orchestrator.apply.files import group_id
+from orchestrator.apply.frr import AuditResult, FrrAnnouncer
+from orchestrator.apply.frr_sessions import BgpSession
+from orchestrator.apply.supervisor import SupervisorClient
+from orchestrator.config.model import Config, NodeFacts
+from orchestrator.decide.node_plan import NodePlan
+from orchestrator.fsm.responder_api import LinkReport
+from orchestrator.fsm.supervisor_api import Children
+from orchestrator.net.addresses import Prefix
+from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.render.document import FrrDocument
+from orchestrator.render.environment import build_environment
+from orchestrator.render.frr import FrrInput, FrrRenderer
+from orchestrator.render.router_id import choose_router_id
+from orchestrator.runtime.bgp_engine import Applied, legs_of
+from orchestrator.settings import SpeakerSettings, template_folder
+
+log = structlog.get_logger()
+
+
+class FrrEngine:
+    """The document of one node and FRR's daemons."""
+
+    name = "frr"
+
+    def __init__(self, settings: SpeakerSettings, metrics: Metrics, supervisor: SupervisorClient) -> None:
+        self._metrics = metrics
+        self._renderer = FrrRenderer(build_environment(FileSystemLoader(template_folder())))
+        self._announcer = FrrAnnouncer(
+            settings.run,
+            gid=group_id(settings.daemon_group),
+            on_written=lambda daemons: supervisor.want(daemons, settings.node),
+        )
+        self._document: FrrDocument | None = None
+        self._legs = self._announcer.kept_legs
+        self._pids: dict[str, int | None] = {}
+        self._refused: frozenset[str] = frozenset()
+
+    def render(self, config: Config, facts: NodeFacts, plan: NodePlan, links: Sequence[LinkReport]) -> bool:
+        self._legs = legs_of(links) or self._legs
+        previous = self._document
+        kept = self._announcer.kept_router_id if previous is None else previous.router_id
+        given = FrrInput(
+            node=facts,
+            config=config,
+            plan=plan,
+            router_id=choose_router_id(facts, config.peers_of(facts.name), kept),
+            sequences=self._announcer.kept_sequences if previous is None else previous.catalog.sequences,
+            legs=self._legs,
+            previous=self._announcer.kept_texts if previous is None else previous.daemon_texts,
+        )
+        return self._use(self._renderer.render(given))
+
+    def update(self, plan: NodePlan, prefixes: Iterable[Prefix]) -> bool:
+        if self._document is None:
+            return False
+        changed = {prefix: plan.routes.get(prefix) for prefix in prefixes}
+        return self._use(self._renderer.update(self._document, changed))
+
+    def supervised(self, children: Children) -> bool:
+        """A daemon that was started anew is compared with the document at once."""
+        pids = {child.name: child.pid for child in children.children if child.pid is not None}
+        restarted = {name for name, pid in pids.items() if self._pids.get(name, pid) != pid} - {"responder"}
+        self._pids |= pids
+        if restarted:
+            log.warning("daemons were started anew", daemons=sorted(restarted))
+            self._announcer.close()
+        return bool(restarted)
+
+    async def apply(self) -> Applied:
+        assert self._document is not None
+        result = await self._announcer.apply(self._document)
+        self._report_people(result.foreign, result.held)
+        refused = frozenset(refusal.line for refusal in result.refusals)
+        if refused != self._refused:
+            self._refused = refused
+            log.warning("lines refused by the daemons", lines=sorted(refused))
+        told = {"impact": result.impact.name, "commands": result.commands} if result.commands else {}
+        return Applied(refused=len(result.refusals), told=told)
+
+    async def audit(self, now: float) -> Sequence[BgpSession]:
+        """Lines of ours that have gone are put back, those of people are told."""
+        result = await self._announcer.audit(now)
+        sessions = await self._announcer.sessions()
+        self._report_drift(result)
+        return sessions
+
+    def _use(self, document: FrrDocument) -> bool:
+        if document == self._document:
+            return False
+        for problem in document.problems:
+            if self._document is None or problem not in self._document.problems:
+                log.error("cannot be written down for FRR", object=str(problem.ref), reason=problem.message)
+        self._document = document
+        return True
+
+    def _report_drift(self, result: AuditResult) -> None:
+        self._report_people(result.foreign, result.held)
+        if result.restored:
+            self._metrics.add(Name.LINES_RESTORED, len(result.restored))
+            log.warning("lines of ours had gone and are back", lines=[line.text for line in result.restored])
+        if result.failing:
+            reason = "they went for the third time within a minute and are left alone; who removes them?"
+            log.error("lines of ours go again and again", lines=[line.text for line in result.failing], reason=reason)
+
+    def _report_people(self, foreign: Sequence[object], held: Sequence[object]) -> None:
+        """Lines that a person put into FRR: told once, never removed."""
+        if foreign:
+            self._metrics.set(Name.LINES_FOREIGN, len(foreign))
+            log.warning("lines in FRR that are not ours", lines=[str(line) for line in foreign])
+        if held:
+            log.warning("held by an operator", lines=[str(line) for line in held], reason="HeldByOperator")
