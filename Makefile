@@ -1,6 +1,6 @@
 # Ferrule. `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit property golden golden-update integration cluster e2e lint format types contracts crds manifests bench flags-page wheel clean
+.PHONY: help setup demo test unit property golden golden-update integration cluster debian-13 e2e lint format types contracts crds manifests bench flags-page wheel clean
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -24,17 +24,20 @@ unit: setup ## small cases of every pure module, and the tables of cases
 property: setup ## laws, on random input
 	@$(PYTEST) -q $(SIDE_BY_SIDE) tests/property
 
-golden: setup ## manifests -> frr.conf, loaded into real daemons
+golden: setup debian-13 ## manifests -> frr.conf, loaded into real daemons
 	@$(PYTEST) -q tests/golden
 
-golden-update: setup ## write the goldens anew; read the diff like code
+golden-update: setup debian-13 ## write the goldens anew; read the diff like code
 	@$(PYTEST) -q tests/golden --golden-update
 
-integration: setup cluster ## real daemons in network namespaces, a real API server
+integration: setup cluster debian-13 ## real daemons in network namespaces, a real API server
 	@$(PYTEST) -q $(SIDE_BY_SIDE) tests/integration
 
 cluster: ## build etcd and Kubernetes for the tests into a cache (needs Go; minutes the first time)
 	@.ci/cluster
+
+debian-13: ## put the FRR of Debian 13 into a cache, beside this machine's (needs root; half a minute the first time)
+	@.ci/debian-13
 
 e2e: setup cluster ## scenarios on a whole cluster on this machine; a table of steps and times (needs root)
 	@$(PYTEST) -q tests/e2e
