@@ -1,8 +1,8 @@
 """A daemon's configuration as a set of (context, line): what two texts are compared by.
 
-`show running-config` of FRR 8.4 and 10.x differ in order and separators, which do not count, and in one word: community
-0:0 is `internet` to 8.4. A context is the
-chain of lines that lead to a place: `("router bgp 65001", "address-family ipv4 unicast")`.
+`show running-config` of FRR 8.4 and 10.x differ in order and separators, which do not count, and in two spellings:
+community 0:0 is `internet` to 8.4, and 10.x leaves out the 255 of `ebgp-multihop 255`. A context is the chain of lines
+that lead to a place: `("router bgp 65001", "address-family ipv4 unicast")`.
 """
 
 import re
@@ -73,11 +73,17 @@ def lines_with_notes(text: str) -> Iterator[tuple[str, Line]]:
             note, note_depth = "", 0
         while stack and stack[-1][0] >= depth:
             stack.pop()
-        if line.startswith("set community "):
-            line = line.replace(" internet", " 0:0")
+        line = _one_spelling(line)
         if not is_place(line):
             yield note, Line(tuple(word for _, word in stack), line)
         stack.append((depth, line))
+
+
+def _one_spelling(line: str) -> str:
+    """What one version of FRR prints in another way than the rest, as we render it."""
+    if line.startswith("set community "):
+        return line.replace(" internet", " 0:0")
+    return f"{line} 255" if line.endswith(" ebgp-multihop") else line
 
 
 def parse(text: str) -> frozenset[Line]:

@@ -14,6 +14,7 @@ hostname vm
 router bgp 65001
  bgp router-id 10.0.0.1
  neighbor 10.0.0.2 remote-as 65000
+ neighbor 10.0.0.2 ebgp-multihop 255
  !
  address-family ipv4 unicast
   network 198.51.100.7/32 route-map svc-1
@@ -39,6 +40,7 @@ exit
 router bgp 65001
  bgp router-id 10.0.0.1
  neighbor 10.0.0.2 remote-as 65000
+ neighbor 10.0.0.2 ebgp-multihop
  !
  address-family ipv4 unicast
   network 198.51.100.7/32 route-map svc-1
