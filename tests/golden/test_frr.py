@@ -14,6 +14,7 @@ from orchestrator.resources.classes import CLASSLESS
 from orchestrator.runtime.offline import compute, outcome_on
 from orchestrator.sources.manifests.reader import read_manifests
 from tests.support.frr import Daemons, daemons
+from tests.support.frr_versions import FrrVersion, on_both_versions
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/resources.yaml"))
 NAMES = [case.name for case in CASES]
@@ -52,8 +53,8 @@ def test_golden_is_the_document_and_renders_the_same_again(case: Path) -> None:
 
 
 @pytest.fixture
-def scratch() -> Iterator[Daemons]:
-    with daemons("g") as made:
+def scratch(version: FrrVersion) -> Iterator[Daemons]:
+    with daemons("g", version) as made:
         yield made
 
 
@@ -65,6 +66,7 @@ async def _loaded(scratch: Daemons, daemon: Daemon, text: str) -> frozenset[Line
     return await scratch.running(daemon)
 
 
+@on_both_versions
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 async def test_daemons_load_the_golden_and_give_it_back(case: Path, scratch: Daemons) -> None:
     document = rendered(case)
@@ -74,6 +76,7 @@ async def test_daemons_load_the_golden_and_give_it_back(case: Path, scratch: Dae
         assert not foreign_lines(running, document.lines(daemon))
 
 
+@on_both_versions
 async def test_checker_notices_a_line_that_the_daemon_does_not_take(scratch: Daemons) -> None:
     text = rendered(CASES[0]).daemon_text("bgpd").replace("coalesce-time 0", "coalesce-time soon")
     running = await _loaded(scratch, "bgpd", text)

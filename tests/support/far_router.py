@@ -12,6 +12,7 @@ from orchestrator.lab import probes
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.render.router_config import Vendor
 from tests.support.frr import Daemons
+from tests.support.frr_versions import vtysh
 
 BIRD = Path("/usr/sbin/bird")
 ADVICE = "% Echo mode works correctly"
@@ -47,7 +48,8 @@ class FrrRouter:
     def enter(self, text: str) -> list[str]:
         """Enter lines after `configure terminal`; return what is refused."""
         sockets = ["--vty_socket", str(self._daemons.run.path), "--config_dir", str(self._daemons.run.path)]
-        done = self._daemons.namespace.run(["vtysh", *sockets], stdin=f"configure terminal\n{text}end\n", timeout_s=30)
+        program = str(vtysh(self._daemons.version))
+        done = self._daemons.namespace.run([program, *sockets], stdin=f"configure terminal\n{text}end\n", timeout_s=30)
         return [line for line in done.stdout.splitlines() if line.startswith("%") and not line.startswith(ADVICE)]
 
     async def established(self) -> frozenset[str]:

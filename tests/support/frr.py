@@ -19,34 +19,47 @@ from orchestrator.apply.vty import VtyClient
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.render.canonical import Line, parse
-from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
+from orchestrator.settings import RunFolder
+from tests.support.frr_versions import FrrVersion, binaries
 
 PATIENCE_S = 20.0
+SOCKETS_OF_MGMTD = Path("/run/frr")
+"""FRR's compiled-in path: a folder of the path space's name is in it."""
 FRR_GID = grp.getgrnam("frr").gr_gid
 
 
 class Daemons:
-    """FRR's daemons of one run folder, each started with the file that is there."""
+    """FRR's daemons of one run folder and of one version, each started with the file that is there."""
 
-    def __init__(self, namespace: Namespace, folder: Path) -> None:
+    def __init__(self, namespace: Namespace, folder: Path, version: FrrVersion = FrrVersion.MACHINE) -> None:
         self.namespace = namespace
         self.run = RunFolder(folder)
+        self.version = version
         self._children: dict[str, subprocess.Popen[str]] = {}
 
     def start(self, daemon: str, *flags: str) -> None:
-        """Start; bgpd without zebra gets `-Z`. Use `ask` or an announcer to wait for it."""
+        """Start; bgpd without zebra gets `-Z`, zebra of FRR 10 its mgmtd. Use `ask` or an announcer to wait for it."""
+        program = binaries(self.version) / daemon
         alone = ["-Z"] if daemon == "bgpd" and "zebra" not in self._children else []
+        space = ["-N", self.run.path.name] if daemon in {"zebra", "mgmtd"} and self.has_mgmtd else []
+        conf = [] if daemon == "mgmtd" else ["-f", str(self.run.daemon_conf(daemon))]
+        if daemon == "zebra" and self.has_mgmtd:
+            self.start("mgmtd")
         with self.log(daemon).open("a") as output:
             self._children[daemon] = self.namespace.popen(
                 [
-                    str(FRR_DAEMON_FOLDER / daemon), "-f", str(self.run.daemon_conf(daemon)),
-                    "-i", str(self.run.path / f"{daemon}.pid"), "-z", str(self.run.zserv),
+                    str(program), *conf, *space, "-i", str(self.run.path / f"{daemon}.pid"), "-z", str(self.run.zserv),
                     "--vty_socket", str(self.run.path), "-A", "127.0.0.1", "-P", "0", "-u", "frr", "-g", "frr",
                     "--log", "stdout", *alone, *flags,
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )  # fmt: skip
+
+    @property
+    def has_mgmtd(self) -> bool:
+        """True of FRR 10, where it has zebra's configuration and must be started with it."""
+        return (binaries(self.version) / "mgmtd").exists()
 
     def log(self, daemon: str) -> Path:
         return self.run.path / f"{daemon}.log"
@@ -82,6 +95,7 @@ def run_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(SOCKETS_OF_MGMTD / folder.name, ignore_errors=True)
 
 
 @contextmanager
@@ -95,16 +109,16 @@ def namespace(role: str) -> Iterator[Namespace]:
 
 
 @contextmanager
-def daemons(role: str) -> Iterator[Daemons]:
-    """An empty run folder in a namespace of its own."""
+def daemons(role: str, version: FrrVersion = FrrVersion.MACHINE) -> Iterator[Daemons]:
+    """An empty run folder in a namespace of its own, for daemons of this version."""
     with run_folder() as folder, namespace(role) as made:
-        yield Daemons(made, folder)
+        yield Daemons(made, folder, version)
 
 
 @contextmanager
-def node_and_router() -> Iterator[tuple[Daemons, Daemons]]:
-    """A node (10.99.0.1, fd99::1) and a router (10.99.0.254, fd99::fe) with a cable, both called eth0."""
-    with daemons("n") as node, daemons("r") as router:
+def node_and_router(version: FrrVersion = FrrVersion.MACHINE) -> Iterator[tuple[Daemons, Daemons]]:
+    """A node (10.99.0.1, fd99::1) of this version and a router (10.99.0.254, fd99::fe) with a cable, both called eth0."""
+    with daemons("n", version) as node, daemons("r") as router:
         connect(node.namespace, "eth0", router.namespace, "eth0")
         for side, last in ((node, "1"), (router, "254")):
             add_address(side.namespace, "eth0", f"10.99.0.{last}/24")
