@@ -8,7 +8,7 @@ MANY = IPv4Network("198.18.0.0/16")
 FEW = IPv4Network("203.0.113.0/24")
 """Addresses of the Services that change while something is measured."""
 
-CONFIGURATION = f"""\
+_POOLS = f"""\
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
 metadata: {{name: many, namespace: metallb-system}}
@@ -23,12 +23,17 @@ apiVersion: metallb.io/v1beta1
 kind: BGPAdvertisement
 metadata: {{name: all, namespace: metallb-system}}
 spec: {{communities: ["64512:100"]}}
+"""
+_PEER = """\
 ---
 apiVersion: metallb.io/v1beta2
 kind: BGPPeer
 metadata: {{name: router, namespace: metallb-system}}
-spec: {{myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.254, connectTime: 1s}}
+spec: {{myASN: 64512, peerASN: 64513, peerAddress: 192.0.2.254{more}}}
 """
+CONFIGURATION = _POOLS + _PEER.format(more=", connectTime: 1s")
+EXABGP_CONFIGURATION = _POOLS + _PEER.format(more="")
+"""ExaBGP cannot be told how long to wait between attempts."""
 
 _SERVICE = """\
 apiVersion: v1

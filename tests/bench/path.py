@@ -15,12 +15,15 @@ import msgspec
 
 from orchestrator.lab import layout, probes, processes, router, topology
 from orchestrator.lab.topology import Lab
+from orchestrator.net.bgp import BgpEngine
 from tests.bench import manifests
 from tests.bench.processes import cpu_s
 
 NODE = layout.NODES[0].name
 SPEAKER = f"speaker-{NODE}"
+SUPERVISOR = f"supervise-{NODE}"
 CONTROLLER = "controller"
+CONFIGURATIONS = {BgpEngine.FRR: manifests.CONFIGURATION, BgpEngine.EXABGP: manifests.EXABGP_CONFIGURATION}
 START_LIMIT_S = 300.0
 QUIET_S = 0.1
 """CPU time per second of a speaker and a controller that have nothing to do, audits included."""
@@ -51,11 +54,16 @@ class RunningPath:
     """`started` is when each process was started, seconds since the epoch."""
 
     lab: Lab
+    engine: BgpEngine = BgpEngine.FRR
     started: dict[str, float] = field(default_factory=dict)
 
     def start_speaker(self) -> None:
         self.started[SPEAKER] = time.time()
-        processes.start_speaker(self.lab, NODE)
+        processes.start_speaker(self.lab, NODE, ["--bgp-engine", self.engine.value])
+
+    def start_supervisor(self) -> None:
+        self.started[SUPERVISOR] = time.time()
+        processes.start_supervisor(self.lab, NODE, self.engine)
 
     def start_controller(self) -> None:
         self.started[CONTROLLER] = time.time()
@@ -111,15 +119,15 @@ def logged_in(log: Path, event: str) -> list[LogLine]:
 
 
 @contextmanager
-def running_path(services: int) -> Iterator[RunningPath]:
+def running_path(services: int, engine: BgpEngine = BgpEngine.FRR, configuration: str = "") -> Iterator[RunningPath]:
     """A started path over that many Services of which nobody has an address yet; gone afterwards, whatever happens."""
     with temporary_lab("bench") as lab:
         lab.write_manifest("nodes.yaml", (topology.manifest_folder() / "nodes.yaml").read_text())
-        lab.write_manifest("configuration.yaml", manifests.CONFIGURATION)
+        lab.write_manifest("configuration.yaml", configuration or CONFIGURATIONS[engine])
         lab.write_manifest("many.yaml", manifests.many_services(services, NODE))
         router.start(lab)
-        path = RunningPath(lab)
-        processes.start_supervisor(lab, NODE)
+        path = RunningPath(lab, engine)
+        path.start_supervisor()
         path.start_speaker()
         path.start_controller()
         yield path
