@@ -9,7 +9,19 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.bench import allocation, cluster, failover, kube_source, kube_writes, layer2_plan, plan, replies, scale, wire
+from tests.bench import (
+    allocation,
+    bgp,
+    cluster,
+    failover,
+    kube_source,
+    kube_writes,
+    layer2_plan,
+    plan,
+    replies,
+    scale,
+    wire,
+)
 from tests.bench.machine import this_machine
 from tests.bench.report import print_table, write_json
 from tests.bench.rows import Row, Scope
@@ -21,6 +33,7 @@ BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
     "replies": replies.measure,
     "failover": failover.measure,
     "wire": wire.measure,
+    "bgp": bgp.measure,
     "scale": scale.measure,
     "kube-writes": kube_writes.measure,
     "kube-source": kube_source.measure,
