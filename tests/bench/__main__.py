@@ -20,6 +20,7 @@ from tests.bench import (
     plan,
     replies,
     scale,
+    storm,
     wire,
 )
 from tests.bench.machine import this_machine
@@ -34,6 +35,7 @@ BENCHMARKS: Mapping[str, Callable[[Scope], Iterator[Row]]] = {
     "failover": failover.measure,
     "wire": wire.measure,
     "bgp": bgp.measure,
+    "storm": storm.measure,
     "scale": scale.measure,
     "kube-writes": kube_writes.measure,
     "kube-source": kube_source.measure,
