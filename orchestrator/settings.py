@@ -80,12 +80,12 @@ HEALTH_PORT = 17472
 MESH_PORT = 7946
 
 
-def default_namespace() -> str:
-    """Return METALLB_NAMESPACE, else the namespace of our own pod, else MetalLB's usual one."""
+def default_namespace(file: Path = NAMESPACE_FILE) -> str:
+    """Return METALLB_NAMESPACE, else the namespace of our own pod (`file`), else MetalLB's usual one."""
     if name := environment("METALLB_NAMESPACE"):
         return name
     try:
-        return NAMESPACE_FILE.read_text().strip() or DEFAULT_NAMESPACE
+        return file.read_text().strip() or DEFAULT_NAMESPACE
     except OSError:
         return DEFAULT_NAMESPACE
 

@@ -3,8 +3,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from orchestrator.apply.control import Handler, LineConnection, serve_lines
 from orchestrator.apply.reconnecting import keep_connected
 
@@ -65,7 +63,7 @@ async def test_newer_connection_ends_the_older(tmp_path: Path) -> None:
                 await old_ended.wait()
 
 
-async def test_client_that_never_reads_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_client_that_never_reads_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     ended = asyncio.Event()
 

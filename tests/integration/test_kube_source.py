@@ -9,10 +9,10 @@ import pytest
 from orchestrator.resources.core import EndpointSlice
 from orchestrator.resources.meta import ObjectKey, ObjectRef
 from orchestrator.sources.interface import InputState, Removed, Rivals, Synced, Unusable, Upserted
-from orchestrator.sources.kube import watching
 from orchestrator.sources.kube.access import Access
 from orchestrator.sources.kube.api import Api
 from orchestrator.sources.kube.source import KubeSource, Wanted
+from orchestrator.sources.kube.watching import Pace
 from tests.support.kube_reading import KINDS, LAST_GOOD, Cluster, Reading, Recorder, reading, rule, without
 from tests.support.plane import Plane
 from tests.support.plane_fixture import Tenant
@@ -52,17 +52,14 @@ def delivered_slices(seen: Reading) -> list[str]:
 # --- lists and changes ------------------------------------------------------------------------------------------------
 
 
-def test_first_list_comes_in_pages_and_synced_stands_behind_it(
-    cluster: Cluster, admin: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "PAGE_SIZE", 4)
+def test_first_list_comes_in_pages_and_synced_stands_behind_it(cluster: Cluster, admin: Path) -> None:
     for number in range(10):
         cluster.community(f"c{number}")
     cluster.service("web")
     cluster.endpoint_slice("web-1", "web", "192.0.2.9")
 
     async def story() -> None:
-        async with reading(admin, cluster.namespace) as seen:
+        async with reading(admin, cluster.namespace, pace=Pace(page_size=4)) as seen:
             await seen.synced()
             assert seen.witness.count("list", "communities") == 3
             assert names(seen) == {f"c{number}" for number in range(10)}

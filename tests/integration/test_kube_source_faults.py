@@ -15,7 +15,9 @@ from aiohttp import web
 
 from orchestrator.resources.meta import ObjectRef
 from orchestrator.sources.interface import Synced, Unusable
-from orchestrator.sources.kube import access, watching
+from orchestrator.sources.kube import watching
+from orchestrator.sources.kube.access import Freshness
+from orchestrator.sources.kube.watching import Pace
 from tests.support.certificates import Authority
 from tests.support.kube_front import Front, OnMain, front_of, run_with_main
 from tests.support.kube_reading import Cluster, Reading, reading, rule
@@ -24,6 +26,8 @@ from tests.support.plane_fixture import Tenant
 
 FEW = frozenset({"Service", "Node", "Community"})
 ROOT = "/apis/metallb.io/v1beta1"
+IMPATIENT = Pace(silence_s=1.0)
+SOON = Freshness(rejected_refresh_s=0.2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,8 +44,13 @@ def cluster(tenant: Tenant) -> Cluster:
 
 
 @contextlib.asynccontextmanager
-async def through_front(cluster: Cluster, folder: Path) -> AsyncIterator[tuple[Front, Reading]]:
-    async with front_of(cluster.plane, folder) as front, reading(front.kubeconfig, cluster.namespace, FEW) as seen:
+async def through_front(
+    cluster: Cluster, folder: Path, pace: Pace = watching.USUAL
+) -> AsyncIterator[tuple[Front, Reading]]:
+    async with (
+        front_of(cluster.plane, folder) as front,
+        reading(front.kubeconfig, cluster.namespace, FEW, pace=pace) as seen,
+    ):
         yield front, seen
 
 
@@ -76,12 +85,9 @@ def test_answers_in_small_pieces_are_put_together(cluster: Cluster, tmp_path: Pa
     cluster.plane.run(story())
 
 
-def test_bookmarks_carry_the_version_on(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "SHORTEST_WATCH_S", 3)
-    monkeypatch.setattr(watching, "LONGEST_WATCH_S", 3)
-
+def test_bookmarks_carry_the_version_on(cluster: Cluster, tmp_path: Path) -> None:
     async def story() -> None:
-        async with through_front(cluster, tmp_path) as (front, seen):
+        async with through_front(cluster, tmp_path, Pace(shortest_s=3, longest_s=3)) as (front, seen):
             await live(front, seen)
             Cluster(cluster.plane, "default").community("moves-the-version-on")
             before = len(front.asked("communities", watch=True))
@@ -145,11 +151,9 @@ def test_cut_connections_are_made_again(cluster: Cluster, tmp_path: Path) -> Non
     cluster.plane.run(story())
 
 
-def test_silent_stream_is_not_believed(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "SILENCE_S", 1.0)
-
+def test_silent_stream_is_not_believed(cluster: Cluster, tmp_path: Path) -> None:
     async def story() -> None:
-        async with through_front(cluster, tmp_path) as (front, seen):
+        async with through_front(cluster, tmp_path, IMPATIENT) as (front, seen):
             await live(front, seen)
             front.of("communities")[0].held = True
             cluster.community("d")
@@ -160,9 +164,8 @@ def test_silent_stream_is_not_believed(cluster: Cluster, tmp_path: Path, monkeyp
     cluster.plane.run(story())
 
 
-def test_watch_from_the_future_lists_anew(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_from_the_future_lists_anew(cluster: Cluster, tmp_path: Path) -> None:
     """An etcd that was restored from a backup is behind what we know; the API server says nothing about that."""
-    monkeypatch.setattr(watching, "SILENCE_S", 1.0)
 
     async def story() -> None:
         async with front_of(cluster.plane, tmp_path) as front:
@@ -177,7 +180,7 @@ def test_watch_from_the_future_lists_anew(cluster: Cluster, tmp_path: Path, monk
                 return await front.pass_on(request, str(url))
 
             front.answers.append(into_the_future)
-            async with reading(front.kubeconfig, cluster.namespace, FEW) as seen:
+            async with reading(front.kubeconfig, cluster.namespace, FEW, pace=IMPATIENT) as seen:
                 await live(front, seen)
                 cluster.community("d")
                 await seen.until(lambda: "d" in names(seen))
@@ -240,9 +243,7 @@ def test_refused_watch_keeps_what_is_known(cluster: Cluster, tmp_path: Path) -> 
     cluster.plane.run(story())
 
 
-def test_expired_page_starts_the_list_again(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "PAGE_SIZE", 2)
-
+def test_expired_page_starts_the_list_again(cluster: Cluster, tmp_path: Path) -> None:
     async def story() -> None:
         async with front_of(cluster.plane, tmp_path) as front:
             compacted = 0
@@ -255,7 +256,7 @@ def test_expired_page_starts_the_list_again(cluster: Cluster, tmp_path: Path, mo
                 return None
 
             front.answers.append(compact_first)
-            async with reading(front.kubeconfig, cluster.namespace, FEW) as seen:
+            async with reading(front.kubeconfig, cluster.namespace, FEW, pace=Pace(page_size=2)) as seen:
                 await seen.synced()
                 assert names(seen) == set("abc")
                 assert len(front.asked("communities", watch=False)) == 4
@@ -333,8 +334,7 @@ def _config_with_token_file(plane: Plane, folder: Path, token: str) -> Path:
     return path
 
 
-def test_rejected_token_is_read_again(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "REJECTED_REFRESH_S", 0.2)
+def test_rejected_token_is_read_again(cluster: Cluster, tmp_path: Path) -> None:
     rules = [rule("", "services", "nodes", "secrets", "configmaps", "pods"), rule("metallb.io", "*")]
     cluster.account("old", rules)
     cluster.account("new", rules)
@@ -342,7 +342,7 @@ def test_rejected_token_is_read_again(cluster: Cluster, tmp_path: Path, monkeypa
     cluster.delete("serviceaccounts", "old")  # its tokens end with it
 
     async def story() -> None:
-        async with reading(config, cluster.namespace, FEW) as seen:
+        async with reading(config, cluster.namespace, FEW, freshness=SOON) as seen:
             await seen.until(lambda: "401" in seen.witness.failing_now.get("services", ""))
             assert "may have expired" in seen.witness.failing_now["services"]
             assert not seen.events(Synced)
@@ -353,10 +353,7 @@ def test_rejected_token_is_read_again(cluster: Cluster, tmp_path: Path, monkeypa
     cluster.plane.run(story())
 
 
-def test_expired_certificate_of_the_server_is_named(
-    plane: Plane, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(access, "REJECTED_REFRESH_S", 0.2)
+def test_expired_certificate_of_the_server_is_named(plane: Plane, cluster: Cluster, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "pki")
     authority.serving("old", "127.0.0.1", lifetime=timedelta(days=-1))
     authority.serving("good", "127.0.0.1")
@@ -377,7 +374,7 @@ def test_expired_certificate_of_the_server_is_named(
             }
             path = tmp_path / "tls.kubeconfig"
             path.write_text(json.dumps(config))
-            async with reading(path, cluster.namespace, FEW) as seen:
+            async with reading(path, cluster.namespace, FEW, freshness=SOON) as seen:
                 await seen.until(lambda: "services" in seen.witness.failing_now)
                 assert "not trusted: certificate has expired" in seen.witness.failing_now["services"]
                 assert len(seen.witness.why("services")) == 1

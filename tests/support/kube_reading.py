@@ -12,9 +12,11 @@ from orchestrator.errors import KubeError
 from orchestrator.resources.meta import ObjectKey, ObjectRef
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Removed, SourceEvent, Synced
-from orchestrator.sources.kube.access import Access
+from orchestrator.sources.kube import access, watching
+from orchestrator.sources.kube.access import Access, Freshness
 from orchestrator.sources.kube.api import Api
 from orchestrator.sources.kube.source import KubeSource, Wanted
+from orchestrator.sources.kube.watching import Pace
 from tests.support.plane import Plane
 
 Event = TypeVar("Event", bound=SourceEvent)
@@ -113,11 +115,19 @@ class Reading:
 
 
 @asynccontextmanager
-async def reading(kubeconfig: Path, namespace: str, kinds: frozenset[str] = KINDS) -> AsyncIterator[Reading]:
+async def reading(
+    kubeconfig: Path,
+    namespace: str,
+    kinds: frozenset[str] = KINDS,
+    *,
+    pace: Pace = watching.USUAL,
+    freshness: Freshness = access.USUAL,
+) -> AsyncIterator[Reading]:
     """Read until the block ends."""
     seen = Reading(namespace, ObjectStore(namespace, LAST_GOOD))
-    api = Api(await Access.open(kubeconfig, ""), seen.witness)
-    source = KubeSource(api, Wanted(kinds=kinds, namespace=namespace, config_maps=(LAST_GOOD,)), seen.witness)
+    api = Api(await Access.open(kubeconfig, "", freshness), seen.witness)
+    wanted = Wanted(kinds=kinds, namespace=namespace, config_maps=(LAST_GOOD,))
+    source = KubeSource(api, wanted, seen.witness, pace)
 
     async def pump() -> None:
         async for events in source.watch():

@@ -9,6 +9,7 @@ now stay in use: the server decides how long they are good.
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,14 +21,22 @@ from kubernetes.aio.config.kube_config import KubeConfigLoader, load_kube_config
 
 from orchestrator.errors import StartupError
 
-REFRESH_S = 60.0
-REJECTED_REFRESH_S = 5.0
-"""After a refusal they are read again, but a plugin does not run more often than this."""
 ACCOUNT_FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _UNREADABLE = (ConfigException, OSError, yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError)
 """What the package raises about files that are not as they should be: it looks into them without checking."""
 
 Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How old credentials may be; after a refusal they are read again, but a plugin does not run more often than this."""
+
+    refresh_s: float = 60.0
+    rejected_refresh_s: float = 5.0
+
+
+USUAL = Freshness()
 
 
 class Credentials(Protocol):
@@ -70,17 +79,18 @@ class Kubeconfig:
 class Access:
     """A configuration whose credentials stay fresh."""
 
-    def __init__(self, configuration: Configuration, credentials: Credentials) -> None:
+    def __init__(self, configuration: Configuration, credentials: Credentials, freshness: Freshness = USUAL) -> None:
         self.configuration = configuration
         self.trouble = ""
         """Why credentials could not be read again, empty if they could."""
         self._credentials = credentials
+        self._freshness = freshness
         self._read_at = time.monotonic()
-        self._read_again_at = self._read_at + REFRESH_S
+        self._read_again_at = self._read_at + freshness.refresh_s
         self._reading = asyncio.Lock()
 
     @classmethod
-    async def open(cls, kubeconfig: Path | None, context: str) -> "Access":
+    async def open(cls, kubeconfig: Path | None, context: str, freshness: Freshness = USUAL) -> "Access":
         """Read the configuration. Raises StartupError with what to change."""
         configuration = Configuration()
         credentials: Credentials = Pod() if kubeconfig is None else Kubeconfig(kubeconfig, context)
@@ -91,7 +101,7 @@ class Access:
             raise StartupError(
                 f"{place}: {_one_line(error)}; give --kubeconfig FILE or --source manifests:DIR"
             ) from error
-        return cls(configuration, credentials)
+        return cls(configuration, credentials, freshness)
 
     async def headers(self) -> dict[str, str]:
         """Return the header that says who we are."""
@@ -104,7 +114,7 @@ class Access:
 
     def rejected(self) -> None:
         """The server does not accept them, or its certificate is not what we expect: read them again soon."""
-        self._read_again_at = min(self._read_again_at, self._read_at + REJECTED_REFRESH_S)
+        self._read_again_at = min(self._read_again_at, self._read_at + self._freshness.rejected_refresh_s)
 
     def certificates(self) -> tuple[tuple[str, Stamp], ...]:
         """The files of certificates and keys, each with what changes when its contents do. Raises OSError."""
@@ -119,7 +129,7 @@ class Access:
         except _UNREADABLE as error:
             self.trouble = _one_line(error)
         self._read_at = time.monotonic()
-        self._read_again_at = self._read_at + REFRESH_S
+        self._read_again_at = self._read_at + self._freshness.refresh_s
 
 
 def _one_line(error: Exception) -> str:

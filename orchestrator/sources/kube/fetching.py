@@ -16,7 +16,7 @@ from orchestrator.sources.kube.decode import HEAD, PAGE
 from orchestrator.sources.kube.listeners import SliceListener
 from orchestrator.sources.kube.patience import Patience
 from orchestrator.sources.kube.slices import SliceFilter
-from orchestrator.sources.kube.watching import PAGE_SIZE, Present
+from orchestrator.sources.kube.watching import Pace, Present
 from orchestrator.sources.kube.witness import Witness
 
 WHAT = "endpointslices/new-services"
@@ -27,8 +27,9 @@ NAMES = 50
 class SliceFetcher:
     """One request at a time; what is wanted meanwhile goes into the next one together."""
 
-    def __init__(self, api: Api, slices: SliceFilter, listener: SliceListener, witness: Witness) -> None:
+    def __init__(self, api: Api, slices: SliceFilter, listener: SliceListener, witness: Witness, pace: Pace) -> None:
         self._api = api
+        self._pace = pace
         self._slices = slices
         self._listener = listener
         self._witness = witness
@@ -68,7 +69,7 @@ class SliceFetcher:
 
     async def _fetch(self, services: Sequence[ObjectKey]) -> None:
         names = ",".join(service.name for service in services)
-        query = {"labelSelector": f"{LABEL_SERVICE_NAME} in ({names})", "limit": str(PAGE_SIZE)}
+        query = {"labelSelector": f"{LABEL_SERVICE_NAME} in ({names})", "limit": str(self._pace.page_size)}
         path = paths.collection(BY_NAME["EndpointSlice"], services[0].namespace)
         rest = ""
         while True:

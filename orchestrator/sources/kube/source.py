@@ -37,7 +37,7 @@ from orchestrator.sources.kube.listeners import (
 from orchestrator.sources.kube.outlet import Outlet
 from orchestrator.sources.kube.secret_names import SecretNames
 from orchestrator.sources.kube.slices import SliceFilter
-from orchestrator.sources.kube.watching import Listener, Selection, Watch
+from orchestrator.sources.kube.watching import USUAL, Listener, Pace, Selection, Watch
 from orchestrator.sources.kube.witness import Witness
 
 BY_NAME_ONLY = frozenset({"Secret", "ConfigMap"})
@@ -63,16 +63,17 @@ class Wanted:
 class KubeSource:
     """Implements Source."""
 
-    def __init__(self, api: Api, wanted: Wanted, witness: Witness) -> None:
+    def __init__(self, api: Api, wanted: Wanted, witness: Witness, pace: Pace = USUAL) -> None:
         self._api = api
         self._wanted = wanted
         self._witness = witness
+        self._pace = pace
 
     async def watch(self) -> AsyncGenerator[Sequence[SourceEvent], None]:
         """Yield the first lists, `Synced`, then changes until cancelled."""
         outlet = Outlet()
         async with asyncio.TaskGroup() as tasks:
-            watches = tasks.create_task(_Watches(self._api, self._wanted, self._witness, outlet).run())
+            watches = tasks.create_task(_Watches(self._api, self._wanted, self._witness, self._pace, outlet).run())
             try:
                 while True:
                     yield await outlet.next()
@@ -83,10 +84,11 @@ class KubeSource:
 class _Watches:
     """The watches that run now."""
 
-    def __init__(self, api: Api, wanted: Wanted, witness: Witness, outlet: Outlet) -> None:
+    def __init__(self, api: Api, wanted: Wanted, witness: Witness, pace: Pace, outlet: Outlet) -> None:
         self._api = api
         self._wanted = wanted
         self._witness = witness
+        self._pace = pace
         self._outlet = outlet
         self._tasks = asyncio.TaskGroup()
         self._secret_names = SecretNames()
@@ -121,7 +123,7 @@ class _Watches:
         path = paths.collection(kind, self._namespace(kind))
         query = LOAD_BALANCERS if kind.kind == "Service" else {}
         selection = Selection(resource=kind.plural, what=kind.plural, path=path, query=query)
-        return Watch(self._api, selection, listener, self._witness)
+        return Watch(self._api, selection, listener, self._witness, self._pace)
 
     def _listener(self, kind: Kind) -> Listener:
         subject = self._subject(kind, kind.plural)
@@ -133,7 +135,7 @@ class _Watches:
         """Services, their slices, and what fetches slices that came before their Service."""
         slices = SliceFilter()
         listener = SliceListener(slice_kind, self._subject(slice_kind, slice_kind.plural), self._outlet, slices)
-        fetcher = SliceFetcher(self._api, slices, listener, self._witness)
+        fetcher = SliceFetcher(self._api, slices, listener, self._witness, self._pace)
         services_listed = asyncio.Event()
 
         async def slices_after_services() -> None:
@@ -171,7 +173,7 @@ class _Watches:
             resource=kind.plural, what=what, path=path, query={"fieldSelector": f"metadata.name={name}"}
         )
         listener = KindListener(kind, self._subject(kind, what), self._outlet)
-        return Watch(self._api, selection, listener, self._witness)
+        return Watch(self._api, selection, listener, self._witness, self._pace)
 
     def _follow_secrets(self) -> None:
         """Watch the Secrets that are named now, and no others."""
@@ -199,4 +201,4 @@ class _Watches:
                 query={"labelSelector": f"{label}=metallb,!{OUR_LABEL}", "fieldSelector": RUNNING},
             )
             listener = PodListener(what, self._outlet, rivals)
-            self._tasks.create_task(Watch(self._api, selection, listener, self._witness).run())
+            self._tasks.create_task(Watch(self._api, selection, listener, self._witness, self._pace).run())

@@ -26,16 +26,25 @@ from orchestrator.sources.kube.lines import Lines
 from orchestrator.sources.kube.patience import Patience
 from orchestrator.sources.kube.witness import Witness
 
-PAGE_SIZE = 500
-SHORTEST_WATCH_S = 240
-LONGEST_WATCH_S = 480
-"""The server ends a watch after a random time between: those of many processes do not end together."""
-SILENCE_S = 90.0
-"""Bookmarks come about every 60 s, sometimes a few seconds late. A peer that is silent on TCP's level is noticed sooner:
-see `api`."""
 FLEETING_S = 1.0
 """A stream that ends sooner without a word counts as a failure: something in between answers for the server."""
 ENDED_AT_ONCE = "ended at once, without a word"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How much at a time, and how long. The server ends a watch after a random time between `shortest_s` and `longest_s`,
+    so that those of many processes do not end together. A stream that is silent for `silence_s` is not believed: bookmarks
+    come about every 60 s, sometimes a few seconds late (a peer that is silent on TCP's level is noticed sooner: see `api`).
+    """
+
+    page_size: int = 500
+    shortest_s: int = 240
+    longest_s: int = 480
+    silence_s: float = 90.0
+
+
+USUAL = Pace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +95,9 @@ class Listener(Protocol):
 class Watch:
     """Follows one selection. `known` is what the listener has been told."""
 
-    def __init__(self, api: Api, selection: Selection, listener: Listener, witness: Witness) -> None:
+    def __init__(self, api: Api, selection: Selection, listener: Listener, witness: Witness, pace: Pace) -> None:
         self._api = api
+        self._pace = pace
         self._selection = selection
         self._listener = listener
         self._witness = witness
@@ -125,7 +135,7 @@ class Watch:
         return page.metadata.resource_version
 
     async def _page(self, rest: str) -> Page:
-        query = {**self._selection.query, "limit": str(PAGE_SIZE), **({"continue": rest} if rest else {})}
+        query = {**self._selection.query, "limit": str(self._pace.page_size), **({"continue": rest} if rest else {})}
         try:
             return PAGE.decode(await self._api.send(self._request("list", query)))
         except KubeError as error:
@@ -149,7 +159,7 @@ class Watch:
 
     async def _follow(self) -> None:
         """Tell what changes until the stream ends. Raises KubeError; 410 once there is nothing to resume from."""
-        length = random.randint(SHORTEST_WATCH_S, LONGEST_WATCH_S)  # noqa: S311 - spreads load
+        length = random.randint(self._pace.shortest_s, self._pace.longest_s)  # noqa: S311 - spreads load
         query = {
             **self._selection.query,
             "watch": "1",
@@ -160,7 +170,7 @@ class Watch:
         opened = time.monotonic()
         spoken = False
         try:
-            async with self._api.stream(self._request("watch", query), SILENCE_S) as pieces:
+            async with self._api.stream(self._request("watch", query), self._pace.silence_s) as pieces:
                 self._live()
                 async for batch in _lines(pieces):
                     self._hear(batch)
@@ -174,7 +184,7 @@ class Watch:
             lasted = time.monotonic() - opened
             if lasted > FLEETING_S:
                 self._patience.progress()
-            if not spoken and lasted > SILENCE_S / 2:
+            if not spoken and lasted > self._pace.silence_s / 2:
                 self._version = ""
         if not spoken and lasted < FLEETING_S:
             raise KubeError(ENDED_AT_ONCE, request=f"watch {self._selection.resource}")

@@ -5,18 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import settings
 from orchestrator.cli.arguments import process_fields
 from orchestrator.cli.main import build_parser, main
 from orchestrator.errors import StartupError
-from orchestrator.settings import Cluster, Folders
+from orchestrator.settings import Cluster, Folders, default_namespace
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*(f"METALLB_{each}" for each in ("NAMESPACE", "NODE_NAME", "POD_NAME", "BGP_TYPE")), "KUBECONFIG"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(settings, "NAMESPACE_FILE", tmp_path / "namespace")
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -63,12 +61,15 @@ def namespace(*words: str) -> str:
     return process_fields(parse("controller", *words))["namespace"]
 
 
-def test_namespace_is_the_flag_then_the_variable_then_the_pods_then_the_usual(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert namespace("--namespace=") == "metallb-system"
-    settings.NAMESPACE_FILE.write_text("lb\n")
-    assert namespace() == "lb"
+def test_namespace_is_the_flag_then_the_variable_then_the_pods_then_the_usual(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert namespace("--namespace=") == default_namespace(tmp_path / "absent") == "metallb-system"
+    pods = tmp_path / "namespace"
+    pods.write_text("lb\n")
+    assert default_namespace(pods) == "lb"
     monkeypatch.setenv("METALLB_NAMESPACE", "other")
-    assert namespace() == "other"
+    assert namespace() == default_namespace(pods) == "other"
     assert namespace("-namespace", "mine") == "mine"
 
 

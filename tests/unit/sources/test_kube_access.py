@@ -8,15 +8,11 @@ import pytest
 from kubernetes.aio.client.configuration import Configuration
 
 from orchestrator.errors import StartupError
-from orchestrator.sources.kube import access
-from orchestrator.sources.kube.access import Access, Pod
+from orchestrator.sources.kube.access import Access, Freshness, Pod
 from tests.support.certificates import Authority
 
-
-@pytest.fixture(autouse=True)
-def read_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read every minute is read with each request."""
-    monkeypatch.setattr(access, "REFRESH_S", 0.0)
+EVERY_TIME = Freshness(refresh_s=0.0)
+"""What is read every minute is read with each request."""
 
 
 def kubeconfig(folder: Path, user: object, context: str = "one") -> Path:
@@ -52,7 +48,7 @@ async def test_pod_reads_its_token_again_when_it_rotates(tmp_path: Path, monkeyp
     (tmp_path / "token").write_text("first")
     configuration, pod = Configuration(), Pod(tmp_path)
     await pod.load(configuration)
-    opened = Access(configuration, pod)
+    opened = Access(configuration, pod, EVERY_TIME)
     assert configuration.host == "https://[fd00::1]:443"
     assert await opened.headers() == {"authorization": "bearer first"}
     (tmp_path / "token").write_text("second")
@@ -69,7 +65,7 @@ async def test_context_chooses_the_cluster(tmp_path: Path) -> None:
 
 
 async def test_edited_kubeconfig_counts(tmp_path: Path) -> None:
-    opened = await Access.open(kubeconfig(tmp_path, {"token": "old"}), "")
+    opened = await Access.open(kubeconfig(tmp_path, {"token": "old"}), "", EVERY_TIME)
     kubeconfig(tmp_path, {"token": "newer"})
     assert await opened.headers() == {"authorization": "Bearer newer"}
     (tmp_path / "config").write_text("{")
@@ -79,33 +75,30 @@ async def test_edited_kubeconfig_counts(tmp_path: Path) -> None:
 
 async def test_token_file_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("old")
-    opened = await Access.open(kubeconfig(tmp_path, {"tokenFile": "token"}), "")
+    opened = await Access.open(kubeconfig(tmp_path, {"tokenFile": "token"}), "", EVERY_TIME)
     (tmp_path / "token").write_text("new")
     assert await opened.headers() == {"authorization": "Bearer new"}
 
 
 async def test_plugin_runs_again_only_when_its_token_ends(tmp_path: Path) -> None:
     user = plugin(tmp_path, {"token": "long", "expirationTimestamp": "2999-01-01T00:00:00Z"})
-    opened = await Access.open(kubeconfig(tmp_path, user), "")
+    opened = await Access.open(kubeconfig(tmp_path, user), "", EVERY_TIME)
     assert await opened.headers() == {"authorization": "Bearer long"}
     assert runs(tmp_path) == 1
 
 
 async def test_plugin_runs_again_when_its_token_has_ended(tmp_path: Path) -> None:
     user = plugin(tmp_path, {"token": "ended", "expirationTimestamp": "2001-01-01T00:00:00Z"})
-    opened = await Access.open(kubeconfig(tmp_path, user), "")
+    opened = await Access.open(kubeconfig(tmp_path, user), "", EVERY_TIME)
     plugin(tmp_path, {"token": "next", "expirationTimestamp": "2999-01-01T00:00:00Z"})
     assert await opened.headers() == {"authorization": "Bearer next"}
     assert await opened.headers() == {"authorization": "Bearer next"}
     assert runs(tmp_path) == 2
 
 
-async def test_rejected_credentials_are_read_before_their_minute(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(access, "REFRESH_S", 3600.0)
-    monkeypatch.setattr(access, "REJECTED_REFRESH_S", 0.0)
-    opened = await Access.open(kubeconfig(tmp_path, {"token": "old"}), "")
+async def test_rejected_credentials_are_read_before_their_minute(tmp_path: Path) -> None:
+    hourly = Freshness(refresh_s=3600.0, rejected_refresh_s=0.0)
+    opened = await Access.open(kubeconfig(tmp_path, {"token": "old"}), "", hourly)
     kubeconfig(tmp_path, {"token": "newer"})
     assert await opened.headers() == {"authorization": "Bearer old"}
     opened.rejected()
