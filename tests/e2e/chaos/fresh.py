@@ -10,7 +10,8 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.config.model import Config, NodeName
 from orchestrator.config.resolve import resolve
-from orchestrator.decide.convergence import Outcome, Rules, adopt_all, age, converge
+from orchestrator.decide.allocator import Allocator, Converged
+from orchestrator.decide.convergence import Outcome, Rules, age
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import Announced, Protocol
@@ -91,29 +92,36 @@ class Fresh:
 
     def wrong_statuses(self) -> list[str]:
         """What a controller that starts now would change, or should have told of."""
-        ledger, rules = Ledger(), Rules()
-        ledger.set_pools(self.config.pools)
-        adopted = set(adopt_all(self.store.services.values(), ledger, rules))
-        found = []
-        for key, service in sorted(self.store.services.items(), key=lambda item: age(item[1])):
-            if service.status.load_balancer.ingress and key not in adopted:
-                found.append(f"{key}: its addresses are not allowed beside those of the others")
-        for key, service in sorted(
-            self.store.services.items(), key=lambda item: (item[0] not in adopted, age(item[1]))
-        ):
-            result = converge(service, ledger, rules)
-            if result.differs_from(service):
-                found.append(f"{key}: has {service.status.load_balancer.ingress}, should have {result.ingress}")
+        services = self.store.services
+        allocator = self._allocator()
+        adopted = set(allocator.adopt(services.values()))
+        found = [
+            f"{key}: its addresses are not allowed beside those of the others"
+            for key, service in sorted(services.items(), key=lambda item: age(item[1]))
+            if service.status.load_balancer.ingress and key not in adopted
+        ]
+        for step in allocator.round(services, services.keys()):
+            if isinstance(step, Converged) and step.result.differs_from(step.service):
+                key, has = step.service.metadata.key, step.service.status.load_balancer.ingress
+                found.append(f"{key}: has {has}, should have {step.result.ingress}")
         return found
 
     def refusals(self) -> dict[ObjectKey, str]:
         """The Services that must wait, with the words of the event that says why."""
-        ledger, rules = Ledger(), Rules()
-        ledger.set_pools(self.config.pools)
-        adopt_all(self.store.services.values(), ledger, rules)
-        waiting = {key: each for key, each in self.store.services.items() if not each.status.load_balancer.ingress}
-        results = {key: converge(service, ledger, rules) for key, service in waiting.items()}
-        return {key: result.events[-1].message for key, result in results.items() if result.outcome is Outcome.REFUSED}
+        services = self.store.services
+        allocator = self._allocator()
+        allocator.adopt(services.values())
+        waiting = [key for key, each in services.items() if not each.status.load_balancer.ingress]
+        return {
+            step.service.metadata.key: step.result.events[-1].message
+            for step in allocator.round(services, waiting)
+            if isinstance(step, Converged) and step.result.outcome is Outcome.REFUSED
+        }
+
+    def _allocator(self) -> Allocator:
+        allocator = Allocator(Ledger(), Rules())
+        allocator.configure(self.config)
+        return allocator
 
     def _announced(self) -> Iterator[tuple[NodeName, Announced]]:
         for node, planner in self.planners.items():
