@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from orchestrator.config.claims import Claims, Knowledge, Subject, gather
 from orchestrator.config.communities import Aliases, parse_communities
 from orchestrator.config.findings import Findings, check_list, check_selectors, warn_unknown
-from orchestrator.config.model import BgpAdvertisement, L2Advertisement, NodeFacts, NodeName, Spread
+from orchestrator.config.model import BgpAdvertisement, L2Advertisement, NodeFacts, NodeName, Spread, Weight
 from orchestrator.config.nodes import selected
 from orchestrator.config.tokens import check_interface
 from orchestrator.resources.metallb import BGPAdvertisementSpec, L2AdvertisementSpec, LabelSelector
@@ -139,6 +139,7 @@ def _read_bgp(
         local_pref=spec.local_pref,
         med=spec.med,
         as_path_prepend=spec.as_path_prepend,
+        weight=Weight(spec.weight),
         communities=communities,
         peers=frozenset(spec.peers) if spec.peers else None,
         service_selectors=spec.service_selectors,

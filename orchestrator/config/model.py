@@ -63,6 +63,13 @@ class L2Advertisement:
     spread: Spread = Spread.HASH
 
 
+class Weight(Enum):
+    """How routers share a prefix' traffic among the nodes that announce it: evenly, or by endpoints (ours)."""
+
+    EQUAL = "equal"
+    ENDPOINTS = "endpoints"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BgpAdvertisement:
     """`peers` None means every peer; `communities` are parsed, aliases replaced, in the order of contract 3.4."""
@@ -75,6 +82,7 @@ class BgpAdvertisement:
     local_pref: int = 0
     med: int = 0
     as_path_prepend: int = 0
+    weight: Weight = Weight.EQUAL
     communities: tuple[Community, ...] = ()
     peers: frozenset[str] | None = None
     service_selectors: tuple[LabelSelector, ...] = ()

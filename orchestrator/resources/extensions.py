@@ -38,7 +38,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     """What election and conflict resolution need from another node.
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
-    `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `conflicts` are sorted by address.
+    `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly
+    prefixes are weighed; `conflicts` are sorted by address.
     """
 
     node: str
@@ -49,6 +50,7 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     draining: bool = False
     announced_addresses: int = 0
     announced_prefixes: int = 0
+    weights: Literal["fine", "coarse", "beyondLimit"] = "fine"
     conflicts: tuple[AddressConflict, ...] = ()
 
 

@@ -110,13 +110,16 @@ class L2Advertisement(KubeStruct, frozen=True):
 
 
 class BGPAdvertisementSpec(KubeStruct, frozen=True):
-    """Ours: `med` and `as_path_prepend` (how often the AS number is repeated); 0 is what BGP sends without them."""
+    """Ours: `med` and `as_path_prepend` (how often the AS number is repeated), 0 is what BGP sends without them; `weight`:
+    `endpoints` lets routers share traffic by the endpoints of each node, `equal` by nodes.
+    """
 
     aggregation_length: Annotated[Int32, msgspec.Meta(ge=1), FILLED_IN] = 32
     aggregation_length_v6: Annotated[Int32, FILLED_IN] = msgspec.field(default=128, name="aggregationLengthV6")
     local_pref: Annotated[Int32, msgspec.Meta(ge=0, le=4294967295, extra=UNLIMITED)] = 0
     med: Annotated[Int64, msgspec.Meta(ge=0, le=4294967295)] = 0
     as_path_prepend: Annotated[Int32, msgspec.Meta(ge=0, le=10)] = 0
+    weight: Literal["equal", "endpoints"] = "equal"
     communities: tuple[str, ...] = ()
     ip_address_pools: tuple[str, ...] = msgspec.field(default=(), name="ipAddressPools")
     ip_address_pool_selectors: tuple[LabelSelector, ...] = msgspec.field(default=(), name="ipAddressPoolSelectors")

@@ -138,6 +138,8 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "lowest. 0 to 4294967295; absent: 0. The annotation ferrule.io/med of a Node goes before it.",
         "asPathPrepend": "Ferrule: how many times the AS number is added to the AS path that external peers see, 0 to "
         "10: the longer path loses. The annotation ferrule.io/as-path-prepend of a Node adds to it.",
+        "weight": 'Ferrule: how routers share traffic among nodes. "equal" or absent: evenly. "endpoints": by the number of '
+        "ready endpoints on each node, which the link bandwidth extended community tells them.",
         "communities": 'Communities attached to the prefixes: "65000:100", "large:65000:1:100", a name that a '
         'Community object defines, or a well-known one such as "no-export".',
         "ipAddressPools": _POOLS,
@@ -287,6 +289,8 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "draining": "Whether the node is being emptied and should not be given addresses.",
         "announcedAddresses": "Number of addresses that the node answers for.",
         "announcedPrefixes": "Number of prefixes that the node announces by BGP.",
+        "weights": 'How exactly weights by endpoints are told to routers: "fine", "coarse" to save route policies, or '
+        '"beyondLimit" if they are too many even so.',
         "conflicts": "Addresses that somebody else uses as well, sorted.",
     },
     extensions.SpeakerInterface: {

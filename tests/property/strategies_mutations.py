@@ -47,6 +47,7 @@ SOUND = (
             "localPref": 100,
             "med": 5,
             "asPathPrepend": 2,
+            "weight": "endpoints",
             "communities": ["no-export"],
             "ipAddressPools": ["lan", "six"],
             "peers": ["tor"],

@@ -60,6 +60,7 @@ FIELDS = {
         spec.localPref integer/int32
         spec.med integer/int64 0..4294967295 ours
         spec.asPathPrepend integer/int32 0..10 ours
+        spec.weight string endpoints|equal ours
         spec.communities []string
         spec.ipAddressPools []string
         spec.ipAddressPoolSelectors []LabelSelector

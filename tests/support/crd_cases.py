@@ -287,6 +287,7 @@ def _ours() -> Iterator[Case]:
         "draining": False,
         "announcedAddresses": 1,
         "announcedPrefixes": 2,
+        "weights": "coarse",
         "conflicts": [conflict],
     }
     yield Case(name="full", obj=object_of("SpeakerState", full), accepted=True)

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.config.advertisements import Surroundings, bgp_claims_of, l2_claims_of
 from orchestrator.config.claims import Knowledge
-from orchestrator.config.model import NodeFacts
+from orchestrator.config.model import NodeFacts, Weight
 from orchestrator.resources.meta import Severity
 from orchestrator.resources.metallb import PreferredNodeSelector
 from orchestrator.resources.snapshot import ClusterSnapshot
@@ -63,6 +63,7 @@ def test_bgp_advertisement_is_read_with_all_fields() -> None:
         local_pref=7,
         med=8,
         as_path_prepend=2,
+        weight="endpoints",
         aggregation_length=24,
         aggregation_length_v6=64,
     )
@@ -70,6 +71,7 @@ def test_bgp_advertisement_is_read_with_all_fields() -> None:
     assert [str(community) for community in advertisement.communities] == ["65000:1", "65000:2"]
     assert (advertisement.peers, advertisement.local_pref) == ({"router"}, 7)
     assert (advertisement.med, advertisement.as_path_prepend) == (8, 2)
+    assert advertisement.weight is Weight.ENDPOINTS
     assert (advertisement.aggregation_length, advertisement.aggregation_length_v6) == (24, 64)
     assert not found.problems
 

@@ -12,7 +12,7 @@ from orchestrator.resources.schema import DEFINED
 from orchestrator.resources.schema_fields import IDENTITY
 from orchestrator.resources.schema_texts import TEXTS
 
-OURS = {"requireOnLink", "spread", "key", "draining", "conditions", "med", "asPathPrepend"}
+OURS = {"requireOnLink", "spread", "key", "draining", "conditions", "med", "asPathPrepend", "weight"}
 
 
 def reached(shape: inspect.Type) -> Iterator[type[KubeStruct]]:
