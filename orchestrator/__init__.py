@@ -24,7 +24,7 @@ The map. Data flows one way:
         annotations.py intervals.py space.py released.py reserved.py address_quotas.py ledger.py
         requests.py sharing.py admission.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
-        candidates.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
+        candidates.py weights.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
         allocated.py announced.py outlook.py accepted.py conditions.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py

@@ -136,6 +136,7 @@ def _route(route: Route) -> Mapping[str, object]:
                 "localPref": how.local_pref,
                 "med": how.med,
                 "prepended": how.prepended,
+                "weight": how.weight,
                 "communities": [str(each) for each in how.communities],
             }
             for peer, how in route.policy.per_peer

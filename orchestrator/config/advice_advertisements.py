@@ -34,6 +34,7 @@ def warnings_about(known: Known) -> Iterator[Problem]:
         if (ref := bgp_ref(bgp)) in known.nodes_of:
             yield from _common(ref, bgp.spec, known)
             yield from _receivers(ref, bgp, known)
+            yield from _coarse_weights(ref, bgp, known)
     yield from _foreign_traffic(known)
     yield from _unused_aliases(known)
 
@@ -107,6 +108,23 @@ def _unheard(ref: ObjectRef, advertisement: BGPAdvertisement, peers: Collection[
             "remove it"
         )
         yield warning(ref, "spec.asPathPrepend", AdviceReason.AS_PATH_NOT_SENT, message)
+
+
+def _coarse_weights(ref: ObjectRef, advertisement: BGPAdvertisement, known: Known) -> Iterator[Problem]:
+    """As the speakers tell; another advertisement may be the one that needs so many policies."""
+    if advertisement.spec.weight != "endpoints":
+        return
+    here = [state for state in known.speakers if state.node in known.nodes_of[ref]]
+    remedy = "let fewer advertisements have weights, or communities and preferences of their own"
+    if beyond := [state.node for state in here if state.weights == "beyondLimit"]:
+        message = (
+            f"on {some_of(beyond)} weights by powers of two need more route policies than FRR bears well, so changes are "
+            f"slow; {remedy}"
+        )
+        yield warning(ref, "spec.weight", AdviceReason.WEIGHTS_COARSE, message)
+    elif coarse := [state.node for state in here if state.weights == "coarse"]:
+        message = f"on {some_of(coarse)} weights are rounded more than usual, to save route policies; {remedy}"
+        yield warning(ref, "spec.weight", AdviceReason.WEIGHTS_COARSE, message)
 
 
 def _names(peers: Collection[Peer]) -> str:

@@ -47,6 +47,7 @@ class AdviceReason(Enum):
     FOREIGN_TRAFFIC = "ForeignTraffic"
     LOCAL_PREF_NOT_SENT = "LocalPrefNotSent"
     AS_PATH_NOT_SENT = "AsPathNotSent"
+    WEIGHTS_COARSE = "WeightsCoarse"
     PEER_GETS_NO_ROUTES = "PeerGetsNoRoutes"
     PEER_IS_OWN_NODE = "PeerIsOwnNode"
     NEEDS_MULTI_HOP = "NeedsMultiHop"

@@ -128,4 +128,6 @@ def _gate(config: Config, service: Service, slices: Sequence[EndpointSlice], vie
     if pool is None:
         text = ", ".join(str(address) for address in addresses)
         return DeclineReason.IP_NOT_ALLOWED, f"no IPAddressPool contains {text}; put it back into a pool"
-    return Candidate(service=service, addresses=tuple(addresses), pool=pool, serving=serving(slices))
+    return Candidate(
+        service=service, addresses=tuple(addresses), pool=pool, serving=serving(slices), slices=tuple(slices)
+    )

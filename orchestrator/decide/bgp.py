@@ -1,7 +1,8 @@
 """BGP for one group (contract 5.2, 5.3): which prefixes this node announces, to which peers, with which attributes.
 
-A prefix that several advertisements or Services give has the union of communities. Two local preferences, MEDs or AS
-paths for one prefix at one peer cannot both hold: the older Service has its own, the younger is declined.
+A prefix that several advertisements or Services give has the union of communities and the sum of the Services' weights.
+Two local preferences, MEDs or AS paths for one prefix at one peer cannot both hold: the older Service has its own, the
+younger is declined.
 
 A Node's annotations move its routes as a whole: a path that is longer by some AS numbers stays longer whatever the
 advertisements say, so these add up; a MED is a number that people compare, so the node's stands as it was written.
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from orchestrator.config import preferences
-from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, Peer
+from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, NodeName, Peer, Weight
 from orchestrator.decide.candidates import Candidate
 from orchestrator.decide.eligibility import NodeView, is_excluded, is_local
 from orchestrator.decide.node_plan import (
@@ -24,7 +25,8 @@ from orchestrator.decide.node_plan import (
     RouteAttributes,
     RoutePolicy,
 )
-from orchestrator.net.addresses import IpAddress, Prefix, covering_prefix, family_of, prefix_key
+from orchestrator.decide.weights import ready_endpoints
+from orchestrator.net.addresses import IpAddress, IpFamily, Prefix, covering_prefix, family_of, prefix_key
 from orchestrator.resources.selectors import admits
 
 
@@ -129,16 +131,17 @@ def _offer(
     if not any(targets.values()):
         detail = f"no BGPPeer that {', '.join(sorted(targets))} goes to selects node {here.name}"
         return _Offer(declined=(candidate.decline(Protocol.BGP, DeclineReason.NO_PEER_ON_NODE, detail),))
-    routes: list[Route] = []
+    routes: dict[Prefix, Route] = {}
     carried: list[IpAddress] = []
     for address in candidate.addresses:
-        found = tuple(_routes(address, matching, targets, here))
-        routes += found
+        found = tuple(_routes(address, candidate, matching, targets, here))
+        for route in found:
+            routes[route.prefix] = route.union(routes.get(route.prefix), weigh=max)
         carried += [address] if found else []
-    peers = sorted({peer for route in routes for peer, _ in route.policy.per_peer})
+    peers = sorted({peer for route in routes.values() for peer, _ in route.policy.per_peer})
     announced = Announced(service=candidate.key, protocol=Protocol.BGP, addresses=tuple(carried), peers=tuple(peers))
     return _Offer(
-        routes=tuple(routes),
+        routes=tuple(routes.values()),
         announced=(announced,) if carried else (),
         declined=tuple(_uncarried(candidate, address) for address in candidate.addresses if address not in carried),
     )
@@ -149,7 +152,11 @@ def _is_for(advertisement: BgpAdvertisement, peer: Peer) -> bool:
 
 
 def _routes(
-    address: IpAddress, matching: Sequence[BgpAdvertisement], targets: dict[str, tuple[Peer, ...]], here: NodeFacts
+    address: IpAddress,
+    candidate: Candidate,
+    matching: Sequence[BgpAdvertisement],
+    targets: dict[str, tuple[Peer, ...]],
+    here: NodeFacts,
 ) -> Iterator[Route]:
     """One route per advertisement that reaches a peer which carries the address' family."""
     family = family_of(address)
@@ -157,6 +164,8 @@ def _routes(
         peers = [peer for peer in targets[advertisement.name] if family in peer.families]
         if peers:
             sent = _attributes(advertisement, here)
+            if advertisement.weight is Weight.ENDPOINTS:
+                sent = replace(sent, weight=_weight(candidate, family, here.name))
             times = advertisement.as_path_prepend + here.as_path_prepend
             per_peer = ((peer.name, _with_path(sent, peer, times) if times else sent) for peer in peers)
             yield Route(
@@ -172,6 +181,11 @@ def _attributes(advertisement: BgpAdvertisement, here: NodeFacts) -> RouteAttrib
         med=advertisement.med if here.med is None else here.med,
         communities=advertisement.communities,
     )
+
+
+def _weight(candidate: Candidate, family: IpFamily, node: NodeName) -> int:
+    """With the policy Cluster every node passes traffic on to all endpoints, so all weigh the same."""
+    return ready_endpoints(candidate.slices, node, family) if is_local(candidate.service) else 1
 
 
 def _with_path(sent: RouteAttributes, peer: Peer, times: int) -> RouteAttributes:

@@ -6,18 +6,19 @@ from orchestrator.config.model import Pool
 from orchestrator.decide.eligibility import Serving
 from orchestrator.decide.node_plan import Decline, DeclineReason, Protocol
 from orchestrator.net.addresses import IpAddress
-from orchestrator.resources.core import Service
+from orchestrator.resources.core import EndpointSlice, Service
 from orchestrator.resources.meta import ObjectKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """`addresses` in the order of the status, all of one pool."""
+    """`addresses` in the order of the status, all of one pool; `slices` are what `serving` sums up."""
 
     service: Service
     addresses: tuple[IpAddress, ...]
     pool: Pool
     serving: Serving
+    slices: tuple[EndpointSlice, ...] = ()
 
     @property
     def key(self) -> ObjectKey:

@@ -4,9 +4,10 @@ A group is the Services that share any address, transitively; mostly one Service
 GroupPlan from a group; `NodePlan` sums them, so that one changed group costs the work of one group.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from operator import add
 
 from orchestrator.net.addresses import IpAddress, Prefix, address_key
 from orchestrator.net.bgp import Asn, Community, community_key
@@ -49,28 +50,35 @@ class RouteAttributes:
     """What one peer is sent with a prefix.
 
     `local_pref` 0 means not set, `med` 0 is what BGP sends anyway; `prepended` are AS numbers before the path that the
-    peer would see; communities are sorted and unique.
+    peer would see; communities are sorted and unique. `weight` 0 means none is sent; a GroupPlan has the sum of endpoints,
+    a NodePlan what is sent (see `weights`).
     """
 
     local_pref: int = 0
     med: int = 0
     prepended: tuple[Asn, ...] = ()
+    weight: int = 0
     communities: tuple[Community, ...] = ()
 
     def agrees_with(self, other: "RouteAttributes") -> bool:
-        """Whether one update can be both: communities unite, of the rest there is one."""
+        """Whether one update can be both: communities unite, weights add up, of the rest there is one."""
         return (self.local_pref, self.med, self.prepended) == (other.local_pref, other.med, other.prepended)
 
-    def union(self, other: "RouteAttributes") -> "RouteAttributes":
+    def union(self, other: "RouteAttributes", weigh: "Weighing" = add) -> "RouteAttributes":
         """Both sets of communities; of the rest the higher (contract 5.3; conflicts were declined before)."""
-        if self == other:
+        if self == other and not self.weight:
             return self
         return RouteAttributes(
             local_pref=max(self.local_pref, other.local_pref),
             med=max(self.med, other.med),
             prepended=max(self.prepended, other.prepended),
+            weight=weigh(self.weight, other.weight),
             communities=tuple(sorted({*self.communities, *other.communities}, key=community_key)),
         )
+
+
+Weighing = Callable[[int, int], int]
+"""What becomes of two weights of one prefix: those of two Services add up; two advertisements of one say the same twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +87,20 @@ class RoutePolicy:
 
     per_peer: tuple[tuple[str, RouteAttributes], ...]
 
-    def union(self, other: "RoutePolicy") -> "RoutePolicy":
+    @property
+    def is_weighted(self) -> bool:
+        """Whether some peer is sent a weight."""
+        return any(attributes.weight for _, attributes in self.per_peer)
+
+    def with_weights(self, change: Callable[[int], int]) -> "RoutePolicy":
+        """The policy with other weights."""
+        weighed = ((peer, replace(each, weight=change(each.weight))) for peer, each in self.per_peer)
+        return RoutePolicy(per_peer=tuple(weighed))
+
+    def union(self, other: "RoutePolicy", weigh: Weighing = add) -> "RoutePolicy":
         merged = dict(self.per_peer)
         for peer, attributes in other.per_peer:
-            merged[peer] = merged[peer].union(attributes) if peer in merged else attributes
+            merged[peer] = merged[peer].union(attributes, weigh) if peer in merged else attributes
         return RoutePolicy(per_peer=tuple(sorted(merged.items(), key=lambda item: item[0])))
 
     def conflicts_with(self, other: "RoutePolicy") -> bool:
@@ -99,12 +117,12 @@ class Route:
     policy: RoutePolicy
     origins: tuple[ObjectRef, ...] = ()
 
-    def union(self, other: "Route | None") -> "Route":
+    def union(self, other: "Route | None", weigh: Weighing = add) -> "Route":
         """The same prefix with both policies and all origins, sorted."""
         if other is None:
             return self
         origins = tuple(sorted({*self.origins, *other.origins}))
-        return Route(prefix=self.prefix, policy=self.policy.union(other.policy), origins=origins)
+        return Route(prefix=self.prefix, policy=self.policy.union(other.policy, weigh), origins=origins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 An accumulator changed in place: at 10 000 Services one changed group costs the work of its own prefixes. Where groups
 meet in a prefix (an aggregate), policies are united, and of two preferences at one peer the older group's counts.
-Thousands of groups may meet in one prefix, with few different routes: those are summed, not the groups.
+Thousands of groups may meet in one prefix, with few different routes: those are summed, not the groups. Weights are
+rounded here, where all of them are known.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import TypeVar
 
 from orchestrator.decide.groups import GroupId
 from orchestrator.decide.node_plan import GroupPlan, Layer2Address, NodePlan, Route, RoutePolicy, Seniority
+from orchestrator.decide.weights import Precision, Rounding, round_route
 from orchestrator.net.addresses import IpAddress, Prefix
 
 K = TypeVar("K")
@@ -42,6 +44,12 @@ class PlanSum:
         self._layer2_owners: Owners[IpAddress, Layer2Address] = {}
         self._routes: dict[Prefix, Route] = {}
         self._layer2: dict[IpAddress, Layer2Address] = {}
+        self._rounding = Rounding()
+
+    @property
+    def precision(self) -> Precision:
+        """How well the weights of the sum are told."""
+        return self._rounding.precision
 
     @property
     def plan(self) -> NodePlan:
@@ -71,8 +79,11 @@ class PlanSum:
             {entry.address: entry for entry in before.layer2},
             {entry.address: entry for entry in after.layer2},
         )
+        differing = {prefix for prefix in prefixes if self._sum_prefix(prefix)}
+        if self._rounding.review():
+            differing.update(prefix for prefix in self._rounding.weighted if self._sum_prefix(prefix))
         return PlanChange(
-            prefixes=frozenset(prefix for prefix in prefixes if self._sum_prefix(prefix)),
+            prefixes=frozenset(differing),
             addresses=frozenset(address for address in addresses if self._sum_address(address)),
         )
 
@@ -82,7 +93,9 @@ class PlanSum:
         routes = list(owners)
         if any(one.policy.conflicts_with(other.policy) for one, other in combinations(routes, 2)):
             routes.sort(key=lambda route: self._oldest(owners[route]))
-        return _store(self._routes, prefix, reduce(_beside_older, routes) if routes else None)
+        total = reduce(_beside_older, (_times(route, len(owners[route])) for route in routes)) if routes else None
+        self._rounding.replace(prefix, None if total is None else total.policy)
+        return _store(self._routes, prefix, None if total is None else round_route(total, self._rounding.digits))
 
     def _sum_address(self, address: IpAddress) -> bool:
         """Groups share no address, except while one is split or joined: then the older one's entry counts."""
@@ -124,6 +137,13 @@ def _store(total: dict[K, E], key: K, entry: E | None) -> bool:
     if entry is not None:
         total[key] = entry
     return entry != before
+
+
+def _times(route: Route, groups: int) -> Route:
+    """The sum of equal routes of several groups: only weights grow."""
+    if groups == 1 or not route.policy.is_weighted:
+        return route
+    return replace(route, policy=route.policy.with_weights(lambda weight: weight * groups))
 
 
 def _beside_older(older: Route, younger: Route) -> Route:

@@ -102,6 +102,8 @@ def _attributes(route: SentRoute) -> str:
     for name, kind in (("community", StandardCommunity), ("large-community", LargeCommunity)):
         if found := _listed(route.communities, kind):
             words.append(f"{name} [{found}]")
+    if route.bandwidth is not None:
+        words.append(f"extended-community [0x{route.bandwidth.octets.hex()}]")
     return " ".join(words)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
-from typing import NewType
+from struct import pack
+from typing import NamedTuple, NewType
 
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress
@@ -23,6 +24,8 @@ PrefixText = NewType("PrefixText", str)
 
 MAX_U16 = 0xFFFF
 MAX_U32 = 0xFFFFFFFF
+AS_TRANS = 23456
+"""In place of an AS number that does not fit into 16 bits (RFC 6793)."""
 
 
 class BgpEngine(Enum):
@@ -78,6 +81,19 @@ WELL_KNOWN: Mapping[str, StandardCommunity] = {
 """The names of IANA's registry and FRR's, in the form of `parse_community` (RFC 1997, 3765, 7611, 7999, 8326, 9494)."""
 
 
+class LinkBandwidth(NamedTuple):
+    """The extended community that routers weigh equal paths by (draft-ietf-idr-link-bandwidth), in Mbit/s as in FRR."""
+
+    asn: Asn
+    weight: int
+
+    @property
+    def octets(self) -> bytes:
+        """As FRR 8.4.4 sends it: transitive, else external peers do not get it; bytes per second as a float."""
+        asn = self.asn if self.asn <= MAX_U16 else AS_TRANS
+        return pack("!BBHf", 0x00, 0x04, asn, self.weight * 1_000_000 / 8)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRoute:
     """What one neighbor is sent with a prefix; `local_pref` 0 is not sent, an empty `as_path` is the daemon's own."""
@@ -86,6 +102,7 @@ class SentRoute:
     local_pref: int = 0
     med: int = 0
     as_path: tuple[Asn, ...] = ()
+    bandwidth: LinkBandwidth | None = None
     communities: tuple[Community, ...] = ()
 
 

@@ -17,7 +17,7 @@ from orchestrator.config.model import Config, NodeFacts, NodeName, Peer
 from orchestrator.decide.node_plan import NodePlan, Route, RouteAttributes
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, IpFamily, Prefix, address_key, family_of
-from orchestrator.net.bgp import Asn, PrefixText, RouterId, SentRoute
+from orchestrator.net.bgp import Asn, LinkBandwidth, PrefixText, RouterId, SentRoute
 from orchestrator.render.environment import token
 from orchestrator.render.exabgp_sessions import (
     NeighborView,
@@ -44,6 +44,7 @@ class Receiver:
     address: NeighborAddress
     internal: bool
     own_asn: Asn
+    my_asn: Asn
     graceful: bool
     next_hops: Mapping[IpFamily, IpAddress]
 
@@ -57,6 +58,7 @@ class Receiver:
             local_pref=attributes.local_pref if self.internal else 0,
             med=attributes.med,
             as_path=(self.own_asn, *attributes.prepended) if attributes.prepended else (),
+            bandwidth=LinkBandwidth(self.my_asn, attributes.weight) if attributes.weight else None,
             communities=attributes.communities,
         )
 
@@ -193,6 +195,7 @@ def _receivers(
                 address=section.neighbor,
                 internal=not peer.is_external,
                 own_asn=peer.own_asn,
+                my_asn=peer.my_asn,
                 graceful=peer.graceful_restart,
                 next_hops=hops,
             ),

@@ -62,6 +62,7 @@ class Policy:
             local_pref=0 if common.local_pref else attributes.local_pref,
             med=0 if common.med else attributes.med,
             prepended=() if common.prepended else attributes.prepended,
+            weight=0 if common.weight else attributes.weight,
             communities=tuple(each for each in attributes.communities if each not in common.communities),
         )
 
@@ -71,6 +72,7 @@ def _shared(one: RouteAttributes, other: RouteAttributes) -> RouteAttributes:
         local_pref=one.local_pref if one.local_pref == other.local_pref else 0,
         med=one.med if one.med == other.med else 0,
         prepended=one.prepended if one.prepended == other.prepended else (),
+        weight=one.weight if one.weight == other.weight else 0,
         communities=tuple(each for each in one.communities if each in other.communities),
     )
 
@@ -161,7 +163,8 @@ def _number(text: str) -> int:
 def _content(policy: Policy) -> str:
     parts = ((name, how.local_pref, [str(each) for each in how.communities]) for name, how in policy.per_map)
     paths = [(name, how.med, how.prepended) for name, how in policy.per_map if how.med or how.prepended]
-    return repr([*parts, *paths])
+    weights = [(name, "weight", how.weight) for name, how in policy.per_map if how.weight]
+    return repr([*parts, *paths, *weights])
 
 
 def choose_tag(policy: Policy, taken: Collection[int]) -> int:

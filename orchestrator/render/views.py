@@ -41,6 +41,7 @@ class AttributesView:
     local_pref: int
     med: int
     prepended: tuple[Asn, ...]
+    weight: int
     communities: tuple[str, ...]
     large_communities: tuple[str, ...]
 
@@ -50,6 +51,7 @@ class AttributesView:
             local_pref=attributes.local_pref,
             med=attributes.med,
             prepended=attributes.prepended,
+            weight=attributes.weight,
             communities=standard(attributes.communities),
             large_communities=large(attributes.communities),
         )

@@ -18,6 +18,7 @@ from orchestrator.decide.node_plan import Announced, Decline, GroupPlan, NodePla
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
 from orchestrator.decide.reach import Reach
 from orchestrator.decide.shares import Shares
+from orchestrator.decide.weights import Precision
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, Prefix
 from orchestrator.resources.core import EndpointSlice, Service
@@ -58,6 +59,11 @@ class Planner:
     def group_plans(self) -> Mapping[GroupId, GroupPlan]:
         """Every group's plan; follows later changes."""
         return self._sum.groups
+
+    @property
+    def precision(self) -> Precision:
+        """How exactly the plan's weights are told."""
+        return self._sum.precision
 
     @property
     def view(self) -> NodeView:

@@ -93,6 +93,7 @@ class Telling:
                 draining=draining,
                 announced_addresses=len(tenures.held),
                 announced_prefixes=len(self._planner.plan.routes),
+                weights=self._planner.precision.value,
                 conflicts=tenures.conflicts,
             ),
         )
@@ -103,6 +104,8 @@ class Telling:
         if may_wait and now < self._told_at + COUNTS_INTERVAL_S:
             self.deadline = self._told_at + COUNTS_INTERVAL_S
             return
+        if state.spec.weights != ("fine" if self._state is None else self._state.spec.weights):
+            log.warning("another precision of weights", weights=state.spec.weights)
         await self._sink.write(state)
         self._state, self._told_at = state, now
 

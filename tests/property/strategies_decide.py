@@ -93,6 +93,7 @@ attributes = st.builds(
     local_pref=st.integers(0, 1),
     med=st.integers(0, 1),
     prepended=st.sampled_from([(), (Asn(64512),)]),
+    weight=st.integers(0, 40),
     communities=communities,
 )
 
@@ -149,6 +150,7 @@ def bgp_objects(draw: st.DrawFn) -> Any:
         local_pref=draw(st.integers(0, 1)),
         med=draw(st.integers(0, 1)),
         as_path_prepend=draw(st.integers(0, 1)),
+        weight=draw(st.sampled_from(["equal", "endpoints"])),
         aggregation_length=draw(st.sampled_from([32, 24, 16])),
         communities=draw(st.sampled_from([(), ("red",), ("65000:1",), ("no-export",)])),
         ip_address_pools=draw(st.sampled_from([(), ("a",)])),

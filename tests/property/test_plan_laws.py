@@ -5,6 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.decide import weights
 from orchestrator.decide.election import elect
 from orchestrator.decide.groups import AddressGroups
 from orchestrator.decide.node_plan import GroupPlan
@@ -87,3 +88,28 @@ def test_sum_equals_the_sum_from_scratch(history: list[tuple[ObjectKey, GroupPla
         assert change.addresses == {
             address for address in {*layer2, *after.layer2} if layer2.get(address) != after.layer2.get(address)
         }
+
+
+@given(st.lists(st.integers(1, 30000), min_size=2), st.sampled_from(weights.DIGITS))
+def test_more_endpoints_never_weigh_less(counts: list[int], digits: int) -> None:
+    in_order = [weights.rounded(count, digits) for count in sorted(counts)]
+    assert in_order == sorted(in_order)
+    assert all(weights.rounded(weight, digits) == weight for weight in in_order)
+    assert all(0 < weight <= weights.MAX_WEIGHT for weight in in_order)
+
+
+@some.patiently
+@given(st.dictionaries(some.keys, some.group_plans(), min_size=1))
+def test_weight_of_a_prefix_is_the_sum_of_what_does_not_conflict(plans: dict[ObjectKey, GroupPlan]) -> None:
+    total = PlanSum()
+    for key, plan in plans.items():
+        total.replace(key, plan)
+    for prefix, route in total.plan.routes.items():
+        parts = [part for plan in plans.values() for part in plan.routes if part.prefix == prefix]
+        if any(one.policy.conflicts_with(other.policy) for one, other in combinations(parts, 2)):
+            continue
+        for peer, sent in route.policy.per_peer:
+            counted = sum(
+                dict(part.policy.per_peer)[peer].weight for part in parts if peer in dict(part.policy.per_peer)
+            )
+            assert sent.weight == weights.rounded(counted, weights.DIGITS[0])

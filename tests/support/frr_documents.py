@@ -45,11 +45,14 @@ def peer(name: str = "router", address: str = ROUTER_V4, **fields: Any) -> Peer:
     return Peer(name=name, **given)
 
 
-def attributes(*communities: str, local_pref: int = 0, med: int = 0, prepended: Iterable[int] = ()) -> RouteAttributes:
+def attributes(
+    *communities: str, local_pref: int = 0, med: int = 0, prepended: Iterable[int] = (), weight: int = 0
+) -> RouteAttributes:
     return RouteAttributes(
         local_pref=local_pref,
         med=med,
         prepended=tuple(map(Asn, prepended)),
+        weight=weight,
         communities=tuple(map(parse_community, communities)),
     )
 

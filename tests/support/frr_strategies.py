@@ -71,11 +71,14 @@ def profiles(draw: st.DrawFn, name: str) -> BfdProfile:
 def attribute_sets() -> st.SearchStrategy[RouteAttributes]:
     chosen = st.lists(st.sampled_from(COMMUNITIES), unique=True, max_size=3)
     return st.builds(
-        lambda names, pref, med, path: attributes(*names, local_pref=pref, med=med, prepended=path),
+        lambda names, pref, med, path, weight: attributes(
+            *names, local_pref=pref, med=med, prepended=path, weight=weight
+        ),
         chosen,
         st.sampled_from([0, 100, 200]),
         st.sampled_from([0, 7, 4294967295]),
         st.sampled_from([(), (64512,), (64512, 64512), (4200000000,) * 20]),
+        st.sampled_from([0, 1, 25600]),
     )
 
 

@@ -108,14 +108,25 @@ def service(
     )
 
 
-def endpoint(node: str | None = "n1", ready: bool | None = None, serving: bool | None = None) -> core.Endpoint:
+def endpoint(
+    node: str | None = "n1", ready: bool | None = None, serving: bool | None = None, address: str = "10.244.0.1"
+) -> core.Endpoint:
     conditions = core.EndpointConditions(ready=ready, serving=serving)
-    return core.Endpoint(addresses=("10.244.0.1",), node_name=node, conditions=conditions)
+    return core.Endpoint(addresses=(address,), node_name=node, conditions=conditions)
 
 
 def endpoints(*nodes: str) -> tuple[core.EndpointSlice, ...]:
     """One slice with a ready endpoint on each of the nodes."""
     return (core.EndpointSlice(metadata=metadata("slice"), endpoints=tuple(endpoint(node) for node in nodes)),)
+
+
+def pods(family: str = "IPv4", **numbers: int) -> core.EndpointSlice:
+    """A slice with so many ready endpoints on each of the nodes."""
+    start = "10.244" if family == "IPv4" else "fd00"
+    found = (
+        endpoint(node, address=f"{start}.{node}.{each}") for node, number in numbers.items() for each in range(number)
+    )
+    return core.EndpointSlice(metadata=metadata(f"slice-{family}"), address_type=family, endpoints=tuple(found))
 
 
 # Resolved values ------------------------------------------------------------------------------------------------------

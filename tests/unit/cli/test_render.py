@@ -95,7 +95,7 @@ def test_json_is_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert plan["daemons"] == ["bgpd"]
     (found,) = plan["routes"]
     assert found["prefix"] == "203.0.113.0/32"
-    sent = {"localPref": 100, "med": 0, "prepended": [], "communities": ["65001:1", "65001:5"]}
+    sent = {"localPref": 100, "med": 0, "prepended": [], "weight": 0, "communities": ["65001:1", "65001:5"]}
     assert found["peers"]["left"] == sent
     assert [part["service"] for part in plan["announced"]] == ["default/web"]
     assert {part["reason"] for part in plan["declined"]} == {"noMatchingAdvertisement"}

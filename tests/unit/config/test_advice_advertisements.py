@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.resources.extensions import SpeakerStateSpec
 from orchestrator.resources.metallb import PreferredNodeSelector
 from tests.support.advising import advice, announced, lines, node
 from tests.support.objects import bgp_object, community_object, l2_object, labeled, peer_object, pool_object
@@ -84,6 +85,27 @@ def test_longer_path_that_no_external_peer_sees(peer_asns: tuple[int, ...], is_d
     peers = [peer_object(f"p{asn}", f"203.0.113.{asn % 100}", peer_asn=asn) for asn in peer_asns]
     found = lines(POOL, bgp_object("all", as_path_prepend=2), *peers)
     assert found == (["AsPathNotSent all spec.asPathPrepend"] if is_doubtful else [])
+
+
+@pytest.mark.parametrize(
+    ("weight", "told", "is_doubtful"),
+    [
+        ("endpoints", ("fine", "coarse"), True),
+        ("endpoints", ("fine", "beyondLimit"), True),
+        ("endpoints", ("fine", "fine"), False),
+        ("endpoints", ("coarse", "fine"), False),
+        ("equal", ("coarse", "coarse"), False),
+    ],
+)
+def test_weights_that_a_node_of_the_advertisement_rounds_more_than_usual(
+    weight: Any, told: tuple[Any, Any], is_doubtful: bool
+) -> None:
+    on_rack = bgp_object("all", weight=weight, node_selectors=(labeled(rack="2"),))
+    speakers = [SpeakerStateSpec(node=f"n{number}", weights=each) for number, each in enumerate(told, start=1)]
+    nodes = (node("n1"), node("n2", rack="2"))
+    found = [each for each in advice(POOL, on_rack, ROUTER, *nodes, speakers=speakers) if each.field == "spec.weight"]
+    assert [(each.code, each.ref.name) for each in found] == ([("WeightsCoarse", "all")] if is_doubtful else [])
+    assert all(each.message.startswith("on n2 weights ") for each in found)
 
 
 def test_aliases_that_no_advertisement_uses() -> None:

@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, Peer
+from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, Peer, Weight
 from orchestrator.decide.announcement import plan_group
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import DeclineReason, GroupPlan, Protocol
 from orchestrator.net.bgp import Asn, StandardCommunity
 from orchestrator.render.policies import out_maps, policy_of
 from orchestrator.resources.core import EndpointSlice, Service
-from tests.support.objects import bgp, config, endpoints, key, labeled, peer, pool, service
+from tests.support.objects import bgp, config, endpoints, key, labeled, peer, pods, pool, service
 
 RED, BLUE = StandardCommunity(65000, 1), StandardCommunity(65000, 2)
 V4_PEER, V6_PEER = peer("v4", "n1"), peer("v6", "n1", address="2001:db8:f::1")
@@ -240,3 +240,50 @@ def test_of_two_services_with_different_preferences_preferences_the_younger_is_d
     assert sent(result) == {"10.0.0.1/32": {"v4": (50, [])}}
     declined = [one for one in result.declined if one.protocol is Protocol.BGP]
     assert [(one.service, one.reason) for one in declined] == [(key("new"), DeclineReason.CONFLICTING_ADVERTISEMENTS)]
+
+
+# --- weights ---
+
+
+def weights(result: GroupPlan) -> dict[str, dict[str, int]]:
+    """prefix -> peer -> weight"""
+    return {
+        str(route.prefix): {name: attributes.weight for name, attributes in route.policy.per_peer}
+        for route in result.routes
+    }
+
+
+WEIGHED = bgp("b", "n1", weight=Weight.ENDPOINTS)
+POD_BOUND: dict[str, Any] = {"held": ["10.0.0.1"], **LOCAL}
+
+
+def test_weight_is_the_number_of_endpoints_on_this_node() -> None:
+    assert weights(plan(known(WEIGHED), service(**POD_BOUND), slices=[pods(n1=3, n2=5)])) == {"10.0.0.1/32": {"v4": 3}}
+    assert weights(plan(known(bgp("b", "n1")), service(**POD_BOUND), slices=[pods(n1=3)])) == {"10.0.0.1/32": {"v4": 0}}
+
+
+def test_each_family_counts_its_own_endpoints() -> None:
+    both = service(held=["10.0.0.1", "2001:db8::1"], **LOCAL)
+    found = plan(known(WEIGHED, peers=(V4_PEER, V6_PEER)), both, slices=[pods(n1=3), pods("IPv6", n1=2)])
+    assert weights(found) == {"10.0.0.1/32": {"v4": 3}, "2001:db8::1/128": {"v6": 2}}
+
+
+def test_with_the_policy_cluster_every_node_weighs_the_same() -> None:
+    anywhere = service(held=["10.0.0.1"])
+    for where in (pods(n1=3), pods(n2=5)):
+        assert weights(plan(known(WEIGHED), anywhere, slices=[where])) == {"10.0.0.1/32": {"v4": 1}}
+
+
+def test_services_that_share_a_prefix_add_up() -> None:
+    shared = {**POD_BOUND, "annotations": {"metallb.io/allow-shared-ip": "k"}}
+    services = [service("one", **shared), service("two", ports=[443], **shared)]
+    assert weights(plan(known(WEIGHED), *services, slices=[pods(n1=3)])) == {"10.0.0.1/32": {"v4": 6}}
+
+
+def test_service_that_two_advertisements_weigh_counts_once_and_at_their_peers_only() -> None:
+    peers = (V4_PEER, peer("other", "n1", address="192.0.2.2"))
+    for_v4 = bgp("c", "n1", weight=Weight.ENDPOINTS, communities=(RED,), peers=frozenset({"v4"}))
+    found = plan(known(for_v4, bgp("plain", "n1"), peers=peers), service(**POD_BOUND), slices=[pods(n1=3)])
+    assert weights(found) == {"10.0.0.1/32": {"v4": 3, "other": 0}}
+    found = plan(known(for_v4, WEIGHED, peers=peers), service(**POD_BOUND), slices=[pods(n1=3)])
+    assert weights(found) == {"10.0.0.1/32": {"v4": 3, "other": 3}}

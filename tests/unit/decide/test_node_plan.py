@@ -35,6 +35,21 @@ def test_policies_conflict_when_one_peer_gets_two_meds_or_paths() -> None:
         assert not plain.conflicts_with(RoutePolicy(per_peer=(("b", other),)))
 
 
+def test_weights_never_conflict_and_add_up_unless_told_otherwise() -> None:
+    one, other = (RoutePolicy(per_peer=(("a", RouteAttributes(weight=weight)),)) for weight in (3, 4))
+    assert not one.conflicts_with(other)
+    assert one.union(other).per_peer == (("a", RouteAttributes(weight=7)),)
+    assert one.union(one).per_peer == (("a", RouteAttributes(weight=6)),)
+    assert one.union(other, weigh=max) == other
+
+
+def test_policy_is_weighted_if_some_peer_is_sent_a_weight() -> None:
+    mixed = RoutePolicy(per_peer=(("a", RouteAttributes(weight=3)), ("b", RouteAttributes())))
+    assert mixed.is_weighted
+    assert mixed.with_weights(lambda weight: weight * 2).per_peer[0][1].weight == 6
+    assert not mixed.with_weights(lambda _: 0).is_weighted
+
+
 def test_united_route_names_all_origins() -> None:
     prefix = ip_network("10.0.0.0/24")
     policy = RoutePolicy(per_peer=(("a", attributes()),))

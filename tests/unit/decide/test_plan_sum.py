@@ -1,7 +1,9 @@
+from dataclasses import replace
 from ipaddress import ip_network
 
 from orchestrator.decide.node_plan import GroupPlan, Layer2Address, Route, RouteAttributes, RoutePolicy, Seniority
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
+from orchestrator.decide.weights import Precision
 from orchestrator.net.bgp import StandardCommunity
 from tests.support.objects import ips, key
 
@@ -12,8 +14,8 @@ OLD: Seniority = (False, "2026-01-01T00:00:00Z", A)
 YOUNG: Seniority = (False, "2026-01-02T00:00:00Z", B)
 
 
-def route(*communities: StandardCommunity, local_pref: int = 0, peer: str = "p") -> Route:
-    attributes = RouteAttributes(local_pref=local_pref, communities=communities)
+def route(*communities: StandardCommunity, local_pref: int = 0, weight: int = 0, peer: str = "p") -> Route:
+    attributes = RouteAttributes(local_pref=local_pref, weight=weight, communities=communities)
     return Route(prefix=NET, policy=RoutePolicy(per_peer=((peer, attributes),)))
 
 
@@ -93,3 +95,36 @@ def test_thousands_of_groups_in_one_prefix_are_summed_by_route() -> None:
         total.replace(key(str(number)), group(route(RED if number % 2 else BLUE)))
     assert total.plan.routes == {NET: route(RED, BLUE)}
     assert total.replace(key("7"), None) == PlanChange()
+
+
+def test_weights_of_all_groups_in_one_prefix_add_up_and_are_rounded_then() -> None:
+    total = PlanSum()
+    for number in range(3):
+        total.replace(key(str(number)), group(route(weight=7)))
+    total.replace(A, group(route(weight=12)))
+    assert total.plan.routes == {NET: route(weight=32)}
+    total.replace(A, group(route(weight=9)))
+    assert total.plan.routes == {NET: route(weight=30)}
+    assert total.replace(A, group(route(weight=10))) == PlanChange()
+
+
+def test_weights_lose_digits_on_all_prefixes_when_policies_get_too_many() -> None:
+    total = PlanSum()
+    count = 0
+    for weight in range(1, 16):
+        for local_pref in range(7):
+            one = replace(route(weight=weight, local_pref=local_pref), prefix=ip_network(f"10.1.{count}.0/24"))
+            change = total.replace(key(str(count)), group(one))
+            count += 1
+            if total.precision is Precision.COARSE:
+                break
+    assert len({one.policy for one in total.plan.routes.values()}) <= 100
+    assert len(change.prefixes) > 1
+    assert {one.policy.per_peer[0][1].weight for one in total.plan.routes.values()} == {*range(1, 8), 8, 10, 12, 14}
+
+
+def test_plain_prefix_beside_weighed_ones_keeps_its_policy() -> None:
+    total = PlanSum()
+    total.replace(A, group(route(RED, weight=3)))
+    assert total.replace(A, group(route(RED))).prefixes == {NET}
+    assert total.plan.routes == {NET: route(RED)}

@@ -16,7 +16,7 @@ from orchestrator.fsm.exabgp_api import (
     parse_route,
     withdraw,
 )
-from orchestrator.net.bgp import Asn, PrefixText, SentRoute, parse_community
+from orchestrator.net.bgp import Asn, LinkBandwidth, PrefixText, SentRoute, parse_community
 
 NEIGHBOR = "192.0.2.254"
 UP = (
@@ -46,6 +46,10 @@ def sent(*communities: str, next_hop: str = "192.0.2.1", local_pref: int = 0) ->
         (sent(next_hop="2001:db8::1"), "next-hop 2001:db8::1 med 0"),
         (sent(local_pref=200), "next-hop 192.0.2.1 med 0 local-preference 200"),
         (replace(sent(), med=70, as_path=(Asn(65001),) * 3), "next-hop 192.0.2.1 med 70 as-path [65001 65001 65001]"),
+        (
+            replace(sent(), bandwidth=LinkBandwidth(Asn(65001), 3)),
+            "next-hop 192.0.2.1 med 0 extended-community [0x0004fde948b71b00]",
+        ),
         (sent("65001:1", "65535:65281"), "next-hop 192.0.2.1 med 0 community [65001:1 65535:65281]"),
         (sent("large:65001:1:2", "1:1"), "next-hop 192.0.2.1 med 0 community [1:1] large-community [65001:1:2]"),
     ],

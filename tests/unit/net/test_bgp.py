@@ -3,7 +3,15 @@ from itertools import permutations
 import pytest
 
 from orchestrator.errors import InvalidConfig
-from orchestrator.net.bgp import Community, LargeCommunity, StandardCommunity, community_key, parse_community
+from orchestrator.net.bgp import (
+    Asn,
+    Community,
+    LargeCommunity,
+    LinkBandwidth,
+    StandardCommunity,
+    community_key,
+    parse_community,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +66,11 @@ def test_standard_communities_order_as_32_bit_numbers_among_large_ones() -> None
         LargeCommunity(65536, 0, 1),
     ]
     assert all(sorted(mixed, key=community_key) == ordered for mixed in permutations(ordered))
+
+
+@pytest.mark.parametrize(
+    ("asn", "weight", "octets"),
+    [(65001, 1, "0004fde947f42400"), (65001, 3, "0004fde948b71b00"), (4200000000, 25600, "00045ba04f3ebc20")],
+)
+def test_link_bandwidth_is_transitive_with_bytes_per_second_as_a_float(asn: int, weight: int, octets: str) -> None:
+    assert LinkBandwidth(Asn(asn), weight).octets.hex() == octets

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from orchestrator.config.model import NodeFacts
-from orchestrator.net.bgp import Asn, PrefixText, SentRoute, parse_community
+from orchestrator.net.bgp import Asn, LinkBandwidth, PrefixText, SentRoute, parse_community
 from orchestrator.render.exabgp import update
 from orchestrator.render.views import Leg
 from orchestrator.resources.secret_text import SecretText
@@ -55,6 +55,13 @@ def test_external_peer_sees_the_path_that_it_would_see_from_frr() -> None:
     document = exabgp_document([exabgp_peer(local_asn=Asn(64999))], [route(V4, policy(router=longer))])
     sent = document.routes["10.99.0.254"][PrefixText(V4)]
     assert (sent.med, sent.as_path) == (70, (64999, 64999, 64999))
+
+
+def test_weight_goes_with_the_as_number_that_frr_would_send() -> None:
+    peers = [exabgp_peer(local_asn=Asn(64999)), exabgp_peer("equal", "10.99.0.253")]
+    document = exabgp_document(peers, [route(V4, policy(router=attributes(weight=3), equal=attributes()))])
+    sent = {address: routes[PrefixText(V4)].bandwidth for address, routes in document.routes.items()}
+    assert sent == {"10.99.0.254": LinkBandwidth(Asn(65001), 3), "10.99.0.253": None}
 
 
 def test_family_that_the_session_does_not_carry_is_not_sent() -> None:

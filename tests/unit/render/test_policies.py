@@ -34,6 +34,14 @@ def test_med_and_path_are_set_once_where_they_are_equal() -> None:
     assert (alone.common, alone.rest(far)) == (far, attributes())
 
 
+def test_weight_is_set_once_where_it_is_equal() -> None:
+    heavy, light = attributes(weight=3), attributes(weight=2)
+    both = Policy((("out-a", heavy), ("out-b", heavy)))
+    assert (both.common, both.rest(heavy)) == (heavy, attributes())
+    apart = Policy((("out-a", heavy), ("out-b", light)))
+    assert (apart.common, apart.rest(heavy), apart.rest(light)) == (attributes(), heavy, light)
+
+
 def test_communities_that_bgpd_would_obey_are_set_on_the_way_out_only() -> None:
     how = attributes("65001:1", "no-export", "no-advertise", "local-AS", "blackhole")
     chosen = Policy((("out-all", how),))
@@ -41,8 +49,9 @@ def test_communities_that_bgpd_would_obey_are_set_on_the_way_out_only() -> None:
     assert chosen.rest(how) == attributes("no-export", "no-advertise", "local-AS")
 
 
-def test_med_or_path_makes_another_policy() -> None:
+def test_med_path_or_weight_makes_another_policy() -> None:
     found = [attributes(), attributes(med=1), attributes(prepended=(1,)), attributes(prepended=(1, 1))]
+    found += [attributes(weight=1), attributes(weight=2)]
     tags = {policies.choose_tag(Policy((("out-all", how),)), ()) for how in found}
     assert len(tags) == len(found)
 
