@@ -11,16 +11,27 @@ from itertools import chain
 
 from jinja2 import Environment
 
-from orchestrator.config.model import Config, NodeFacts, NodeName, Peer, RemoteAs
+from orchestrator.config.model import Config, NodeFacts, NodeName, Peer, RemoteAs, Weight
+from orchestrator.decide import weights
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, IpFamily, family_of
-from orchestrator.net.bgp import Asn
+from orchestrator.net.bgp import Asn, LinkBandwidth
 from orchestrator.render.environment import OpenedPassword, token
-from orchestrator.render.router_permits import permits
-from orchestrator.render.router_views import BfdView, ChannelView, NodeView, RouterView, SessionView, path_limit
+from orchestrator.render.router_permits import permits, reaches
+from orchestrator.render.router_views import (
+    BfdView,
+    ChannelView,
+    NodeView,
+    RouterView,
+    SessionView,
+    WeightView,
+    path_limit,
+)
 from orchestrator.render.views import Leg, NeighborView
 
 FAMILIES = (IpFamily.IPV4, IpFamily.IPV6)
+MOST_WEIGHT = 256
+"""What the kernel and BIRD take (2.0.12); FRR scales weights itself."""
 
 
 class Vendor(Enum):
@@ -140,7 +151,16 @@ def _session(peer: Peer, asn: Asn, given: RouterInput, notes: list[str]) -> Sess
         graceful_restart=peer.graceful_restart,
         neighbors=tuple(_neighbors(peer, given, notes)),
         channels=channels,
+        weights=tuple(_weights(peer, given.config)),
     )
+
+
+def _weights(peer: Peer, config: Config) -> Iterator[WeightView]:
+    """Yield every weight that a node may send and a kernel takes: those of coarser rounding are among them."""
+    advertisements = (each for pool in config.pools.values() for each in pool.bgp_advertisements)
+    if any(each.weight is Weight.ENDPOINTS and reaches(each, peer) for each in advertisements):
+        for weight in sorted({weights.rounded(count, weights.DIGITS[0]) for count in range(1, MOST_WEIGHT + 1)}):
+            yield WeightView.of(LinkBandwidth(peer.my_asn, weight))
 
 
 def _channel(peer: Peer, family: IpFamily, config: Config) -> ChannelView:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from orchestrator.config.model import BfdProfile, NodeName
 from orchestrator.net.addresses import IpAddress, IpFamily
-from orchestrator.net.bgp import Asn
+from orchestrator.net.bgp import Asn, LinkBandwidth
 from orchestrator.render.router_permits import Permit
 from orchestrator.render.views import BFD_DEFAULT_ECHO_MS, BFD_DEFAULT_MS, BFD_DEFAULT_MULTIPLIER
 
@@ -92,12 +92,27 @@ class ChannelView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WeightView:
+    """What a link bandwidth that nodes send means, for a router that has to be told: both halves of it as numbers."""
+
+    weight: int
+    key: str
+    value: str
+
+    @classmethod
+    def of(cls, bandwidth: LinkBandwidth) -> "WeightView":
+        octets = bandwidth.octets
+        return cls(weight=bandwidth.weight, key=f"0x{octets[:4].hex()}", value=f"0x{octets[4:].hex()}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
     """What is common to the sessions with all nodes of one BGPPeer.
 
     `local` is the router's address that nodes dial, None if unnumbered; `port` None is BGP's. `timers` are keepalive and
     hold time in seconds, None the daemon's own. `password` is what is printed: mostly a placeholder. `channels` has both
-    families, IPv4 first. `multihop`: eBGP over several hops; iBGP may always cross routers.
+    families, IPv4 first. `multihop`: eBGP over several hops; iBGP may always cross routers. `weights` are those that a
+    kernel can be given, if any advertisement asks for weights.
     """
 
     peer: str
@@ -113,6 +128,7 @@ class SessionView:
     graceful_restart: bool
     neighbors: tuple[NodeView, ...]
     channels: tuple[ChannelView, ...]
+    weights: tuple[WeightView, ...] = ()
 
     @property
     def name(self) -> str:

@@ -48,6 +48,7 @@ def test_both_engines_give_the_same_routes_with_the_same_attributes(lab: Lab) ->
     (path,) = both[EXABGP_NODE]["203.0.113.17/32"]
     assert path["communities"] == "64512:100 no-export"
     assert path["large communities"] == "64512:1:2"
+    assert path["extended communities"] == "LB:64512:125000 (1.000 Mbps)"
     assert (path["as path"], path["metric"]) == ("64512 64512", 70)
     assert path["local preference"] is None
 

@@ -1,5 +1,6 @@
 """Routers of FRR and BIRD that are told exactly what `ferrule router-config` prints, and three nodes of ours."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from orchestrator.lab import namespaces
 from orchestrator.render.router_config import Vendor
 from tests.support.far_manifests import LATER, Fabric, cluster, fabric
-from tests.support.far_router import BirdRouter, FrrRouter, Router, equal_paths, printed
+from tests.support.far_router import BirdRouter, FrrRouter, Router, equal_paths, printed, shares
 from tests.support.frr import Daemons, eventually
 
 WEB = ("203.0.113.7/32", "2001:db8:5::7/128")
@@ -161,6 +162,29 @@ async def _node_in_graceful_shutdown_gets_no_traffic(router: Router, made: Fabri
 
     await eventually(left_out, "the lowest preference for the node's paths")
     await eventually(spread, "two paths left in the kernel")
+
+
+async def test_printed_text_lets_the_kernel_share_by_endpoints(
+    vendor: Vendor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pods = (("node-a", 1), ("node-b", 2), ("node-c", 3), ("node-c", 4), ("node-c", 5))
+    ready = ", ".join(f"{{addresses: [10.1.0.{number}], nodeName: {node}}}" for node, number in pods)
+    manifests = tmp_path / "cluster.yaml"
+    weighed = cluster().replace("[public]}", "[public], weight: endpoints}").replace("  clusterIPs", LOCAL_POLICY)
+    manifests.write_text(re.sub(r"endpoints: \[.*\]", f"endpoints: [{ready}]", weighed) + ONE_SESSION % WEIGHED)
+    text = printed(capsys, "--peer", "tor", "--vendor", vendor.value, str(manifests))
+    with fabric() as made:
+        await router_of(vendor, made).start(text)
+        await made.start_nodes(manifests)
+
+        async def shared() -> bool:
+            return shares(made.router.namespace, WEB[0]) == {"192.0.2.11": 20, "192.0.2.12": 20, "192.0.2.13": 60}
+
+        await eventually(shared, "the kernel's weights")
+
+
+LOCAL_POLICY = "  externalTrafficPolicy: Local\n  clusterIPs"
+WEIGHED = "peerASN: 64513, localASN: 64600, peerAddress: 192.0.2.254, dualStackAddressFamily: true"
 
 
 # --- other kinds of sessions ------------------------------------------------------------------------------------------

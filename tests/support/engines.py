@@ -37,6 +37,7 @@ spec:
   localPref: 210
   med: 70
   asPathPrepend: 1
+  weight: endpoints
 ---
 apiVersion: metallb.io/v1beta1
 kind: BGPAdvertisement
@@ -176,6 +177,7 @@ def attributes(path: Mapping[str, Any], node: str) -> Path:
         "local preference": path.get("locPrf"),
         "communities": path.get("community", {}).get("string", ""),
         "large communities": path.get("largeCommunity", {}).get("string", ""),
+        "extended communities": path.get("extendedCommunity", {}).get("string", ""),
     }
 
 

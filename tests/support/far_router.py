@@ -132,3 +132,10 @@ def _paths(namespace: Namespace, prefix: str) -> int:
     family = "-6" if ":" in prefix else "-4"
     found: list[Any] = json.loads(namespace.run(["ip", "-json", family, "route", "show", prefix]).stdout or "[]")
     return sum(len(route.get("nexthops", [route])) for route in found)
+
+
+def shares(namespace: Namespace, prefix: str) -> dict[str, int]:
+    """How the kernel shares a prefix' traffic: percent by next hop; empty while there is only one."""
+    found: list[Any] = json.loads(namespace.run(["ip", "-json", "route", "show", prefix], check=False).stdout or "[]")
+    weights = {hop["gateway"]: hop["weight"] for route in found for hop in route.get("nexthops", ())}
+    return {gateway: round(100 * weight / sum(weights.values())) for gateway, weight in sorted(weights.items())}

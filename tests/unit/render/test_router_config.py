@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 from jinja2 import FileSystemLoader
 
-from orchestrator.config.model import BfdProfile, BgpAdvertisement, Config, NodeFacts, Peer, Pool, RemoteAs
+from orchestrator.config.model import BfdProfile, BgpAdvertisement, Config, NodeFacts, Peer, Pool, RemoteAs, Weight
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import parse_range
 from orchestrator.net.bgp import Asn
@@ -226,3 +227,24 @@ def test_peer_that_gets_nothing_is_said_so_and_accepts_nothing() -> None:
 def test_frr_activates_no_family_by_default() -> None:
     only_v6 = text(view(tor(address=ip_address("fd99::fe"))), Vendor.FRR)
     assert " address-family ipv4 unicast\n  no neighbor ferrule-tor activate\n" in only_v6
+
+
+@pytest.mark.parametrize(
+    ("advertisement", "is_weighed"),
+    [
+        ({"weight": Weight.ENDPOINTS}, True),
+        ({"weight": Weight.ENDPOINTS, "peers": frozenset({"tor"})}, True),
+        ({"weight": Weight.ENDPOINTS, "peers": frozenset({"other"})}, False),
+        ({}, False),
+    ],
+)
+def test_router_is_told_of_weights_if_an_advertisement_for_it_has_them(
+    advertisement: dict[str, Any], is_weighed: bool
+) -> None:
+    known = config(tor(local_asn=Asn(64999)))
+    weighed = BgpAdvertisement(name="ad", origin=ref("BGPAdvertisement", "ad"), nodes=ALL, **advertisement)
+    pool = replace(known.pools["p"], bgp_advertisements=(weighed,))
+    found = session(tor(local_asn=Asn(64999)), config=replace(known, pools={"p": pool})).weights
+    assert bool(found) is is_weighed
+    assert [each.weight for each in found][:: len(found) - 1 or 1] == ([1, 256] if is_weighed else [])
+    assert {each.key for each in found} == ({"0x0004fde9"} if is_weighed else set())

@@ -5,13 +5,14 @@ import pytest
 
 from orchestrator.config.model import BfdProfile
 from orchestrator.net.addresses import IpFamily
-from orchestrator.net.bgp import Asn
+from orchestrator.net.bgp import Asn, LinkBandwidth
 from orchestrator.render.router_views import (
     BfdView,
     ChannelView,
     NodeView,
     RouterView,
     SessionView,
+    WeightView,
     path_limit,
     plain_name,
 )
@@ -106,3 +107,7 @@ def test_router_knows_what_any_session_needs() -> None:
 def test_prefix_lists_of_the_families_have_different_commands() -> None:
     assert [channel.list_command for channel in session().channels] == ["ip", "ipv6"]
     assert NodeView(node=LONG, address=ip_address("192.0.2.11")).name == plain_name(LONG)
+
+
+def test_weight_is_told_with_both_halves_of_what_nodes_send() -> None:
+    assert WeightView.of(LinkBandwidth(Asn(65001), 3)) == WeightView(weight=3, key="0x0004fde9", value="0x48b71b00")
