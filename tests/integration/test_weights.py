@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 import pytest
 
 from orchestrator.lab import layout, processes, router
-from orchestrator.lab.namespaces import Namespace
 from orchestrator.lab.topology import Lab
 from orchestrator.net.bgp import BgpEngine
 from tests.support import running_lab
@@ -79,37 +77,28 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-def is_shared(namespace: Namespace, prefix: str, *expected: int) -> bool:
-    """Whether the three nodes get these percents; FRR 8.4 cuts weights to whole ones."""
-    found = tuple(shares(namespace, prefix).values())
-    return len(found) == 3 and all(abs(one - other) <= 2 for one, other in zip(found, expected, strict=True))
+def shared(lab: Lab, prefix: str, *expected: int) -> None:
+    """Wait until the kernel gives the three nodes these percents; FRR 8.4 cuts weights to whole ones."""
 
+    def is_so() -> bool:
+        found = tuple(shares(lab.machines[layout.ROUTER], prefix).values())
+        return len(found) == 3 and all(abs(one - other) <= 2 for one, other in zip(found, expected, strict=True))
 
-def updates(lab: Lab) -> str:
-    return (lab.folder.logs / "router-bgpd.log").read_text()
+    wait(is_so, f"{prefix} shared by {expected}")
 
 
 def test_kernel_weights_are_in_proportion_to_endpoints_and_change_in_place(lab: Lab) -> None:
-    for prefix in (f"{WEB}/32", SUM):
-        wait(
-            lambda prefix=prefix: is_shared(lab.machines[layout.ROUTER], prefix, 17, 33, 50),
-            f"{prefix} shared by endpoints",
-        )
+    shared(lab, f"{WEB}/32", 17, 33, 50)
+    shared(lab, SUM, 17, 33, 50)
     sessions = flaps(lab)
     configure_router(lab, "log stdout debugging", "debug bgp updates in")
     lab.write_manifest("web.yaml", service("web", WEB, {"node-a": 6, "node-b": 1, "node-c": 3}))
-    for prefix in (f"{WEB}/32", SUM):
-        wait(
-            lambda prefix=prefix: is_shared(lab.machines[layout.ROUTER], prefix, 60, 10, 30),
-            f"{prefix} shared by the new endpoints",
-        )
+    shared(lab, f"{WEB}/32", 60, 10, 30)
+    shared(lab, SUM, 60, 10, 30)
     lab.write_manifest("next.yaml", service("next", NEXT, {"node-a": 2, "node-b": 7, "node-c": 1}))
-    wait(
-        lambda: is_shared(lab.machines[layout.ROUTER], f"{NEXT}/32", 20, 70, 10),
-        "the second Service shared by its endpoints",
-    )
-    wait(lambda: is_shared(lab.machines[layout.ROUTER], SUM, 40, 40, 20), "the prefix of both shared by the sum")
-    heard = updates(lab)
+    shared(lab, f"{NEXT}/32", 20, 70, 10)
+    shared(lab, SUM, 40, 40, 20)
+    heard = (lab.folder.logs / "router-bgpd.log").read_text()
     assert re.search(rf"rcvd {WEB}/32 ", heard)
     assert "withdrawn" not in heard
     assert flaps(lab) == sessions
@@ -118,4 +107,4 @@ def test_kernel_weights_are_in_proportion_to_endpoints_and_change_in_place(lab: 
 def test_node_without_endpoints_withdraws_and_the_others_share_what_is_left(lab: Lab) -> None:
     lab.write_manifest("web.yaml", service("web", WEB, {"node-a": 1, "node-c": 3}))
     wait(lambda: router.next_hops(lab, WEB) == HOPS - {"192.0.2.12"}, "the end of node-b's route")
-    wait(lambda: is_shared(lab.machines[layout.ROUTER], SUM, 21, 50, 29), "the prefix of both shared by what is left")
+    shared(lab, SUM, 21, 50, 29)
