@@ -148,6 +148,11 @@ class FrrAnnouncer:
         return self._kept_texts
 
     @property
+    def version(self) -> int:
+        """The first number of bgpd's version, 0 while it is not known."""
+        return self._daemons["bgpd"].version
+
+    @property
     def kept_legs(self) -> tuple[Leg, ...]:
         """What an earlier process' document knew of the node's addresses."""
         return self._kept_legs

@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.apply.vty import VtyClient
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.vty import Answer
-from orchestrator.render.canonical import Line, parse, redact
+from orchestrator.render.canonical import Line, parse, redact, version_in
 from orchestrator.render.commands import Command, Impact
 from orchestrator.render.difference import Difference, change_of, difference
 from orchestrator.render.document import Daemon, FrrDocument
@@ -38,10 +38,14 @@ class Brought:
 
 
 class FrrDaemon:
-    """One of bgpd, bfdd, zebra. `ours` are the lines that an earlier process of ours had rendered."""
+    """One of bgpd, bfdd, zebra. `ours` are the lines that an earlier process of ours had rendered.
+
+    `version` is the first number of its version, 0 while it is not known.
+    """
 
     def __init__(self, name: Daemon, socket: Path, *, ours: frozenset[Line], patience_s: float) -> None:
         self.name = name
+        self.version = 0
         self._socket = socket
         self._patience_s = patience_s
         self._client: VtyClient | None = None
@@ -93,6 +97,7 @@ class FrrDaemon:
         if text != self._text:
             self._running = set(parse(text))
             self._text = text
+            self.version = version_in(text)
             self._compare_all = True
         return self.running
 

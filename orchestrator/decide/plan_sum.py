@@ -80,12 +80,21 @@ class PlanSum:
             {entry.address: entry for entry in after.layer2},
         )
         differing = {prefix for prefix in prefixes if self._sum_prefix(prefix)}
-        if self._rounding.review():
-            differing.update(prefix for prefix in self._rounding.weighted if self._sum_prefix(prefix))
         return PlanChange(
-            prefixes=frozenset(differing),
+            prefixes=frozenset(differing | self._round_again()),
             addresses=frozenset(address for address in addresses if self._sum_address(address)),
         )
+
+    def limit_policies(self, limit: int) -> PlanChange:
+        """Round weights by another limit of policies; return what differs in the sum."""
+        self._rounding.limit = limit
+        return PlanChange(prefixes=frozenset(self._round_again()))
+
+    def _round_again(self) -> set[Prefix]:
+        """Let the digits of weights fit what is announced, and return the prefixes whose routes differ now."""
+        if not self._rounding.review():
+            return set()
+        return {prefix for prefix in self._rounding.weighted if self._sum_prefix(prefix)}
 
     def _sum_prefix(self, prefix: Prefix) -> bool:
         """Sum up one prefix again and return whether its route differs now."""

@@ -23,7 +23,7 @@ MAX_WEIGHT = 25600
 DIGITS = (4, 3, 2, 1)
 """What can be kept of a weight, the finest first; neighbors in this order are at most a factor of 2 apart."""
 POLICY_LIMIT = 100
-"""One more policy costs FRR 8.4.4 36 ms at 100, 0.5 s at 300 (measured)."""
+"""What every daemon bears well; one more policy costs FRR 8.4.4 36 ms there, 0.5 s at 300 (measured)."""
 ROOM = 0.75
 """How full the limit may be with more digits before they are used again."""
 
@@ -71,10 +71,14 @@ def round_policy(policy: RoutePolicy, digits: int) -> RoutePolicy:
 
 
 class Rounding:
-    """Which digits the weights of a node's prefixes keep. Told of every prefix; changes only in `review`."""
+    """Which digits the weights of a node's prefixes keep; `limit` is how many policies its daemon bears well.
+
+    Told of every prefix; changes only in `review`.
+    """
 
     def __init__(self) -> None:
         self.digits = DIGITS[0]
+        self.limit = POLICY_LIMIT
         self._weighted: dict[Prefix, RoutePolicy] = {}
         self._plain: dict[Prefix, RoutePolicy] = {}
         self._equal: Counter[RoutePolicy] = Counter()
@@ -89,7 +93,7 @@ class Rounding:
     def precision(self) -> Precision:
         if not self._weighted or self.digits == DIGITS[0]:
             return Precision.FINE
-        return Precision.COARSE if self._policies(self.digits) <= POLICY_LIMIT else Precision.BEYOND_LIMIT
+        return Precision.COARSE if self._policies(self.digits) <= self.limit else Precision.BEYOND_LIMIT
 
     def replace(self, prefix: Prefix, policy: RoutePolicy | None) -> None:
         """Take in what a prefix is announced with, its weights not rounded; None: no longer."""
@@ -111,7 +115,7 @@ class Rounding:
     def review(self) -> bool:
         """Choose the digits by what is known now; return whether they changed."""
         before = self.digits
-        self.digits = max(self._most_within(POLICY_LIMIT * ROOM), min(self._most_within(POLICY_LIMIT), before))
+        self.digits = max(self._most_within(self.limit * ROOM), min(self._most_within(self.limit), before))
         return self.digits != before
 
     def _most_within(self, limit: float) -> int:

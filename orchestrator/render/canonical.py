@@ -89,3 +89,9 @@ def _one_spelling(line: str) -> str:
 def parse(text: str) -> frozenset[Line]:
     """Return the configuration as a set."""
     return frozenset(lines_of(text))
+
+
+def version_in(text: str) -> int:
+    """Return the first number of the version that a running configuration names, 0 if it names none."""
+    found = re.search(r"^frr version (\d+)", text, re.MULTILINE)
+    return int(found[1]) if found else 0

@@ -27,6 +27,10 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def policy_limit(self) -> int:
+        """How many different ways to announce a prefix the daemon bears well, as far as is known of it."""
+
     def render(self, config: Config, facts: NodeFacts, plan: NodePlan, links: Sequence[LinkReport]) -> bool:
         """Make the whole document; returns whether it is another one than before."""
 

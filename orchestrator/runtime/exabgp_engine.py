@@ -1,5 +1,6 @@
 """ExaBGP as the speaker's BGP engine: the same duties as FRR has in `frr_engine`."""
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -27,6 +28,8 @@ class ExabgpEngine:
     """The document of one node and ExaBGP. `on_news`: it must be applied again (a lost connection, a session that is up)."""
 
     name = "exabgp"
+    policy_limit = sys.maxsize
+    """Attributes go with each route."""
 
     def __init__(self, settings: SpeakerSettings, supervisor: SupervisorClient, on_news: Callable[[], None]) -> None:
         environment = build_environment(FileSystemLoader(template_folder()))

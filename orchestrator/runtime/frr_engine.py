@@ -15,6 +15,7 @@ from orchestrator.fsm.responder_api import LinkReport
 from orchestrator.fsm.supervisor_api import Children
 from orchestrator.net.addresses import Prefix
 from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.render import policies
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
 from orchestrator.render.frr import FrrInput, FrrRenderer
@@ -42,6 +43,10 @@ class FrrEngine:
         self._legs = self._announcer.kept_legs
         self._pids: dict[str, int | None] = {}
         self._refused: frozenset[str] = frozenset()
+
+    @property
+    def policy_limit(self) -> int:
+        return policies.limit_of(self._announcer.version)
 
     def render(self, config: Config, facts: NodeFacts, plan: NodePlan, links: Sequence[LinkReport]) -> bool:
         self._legs = legs_of(links) or self._legs

@@ -106,6 +106,10 @@ class Planner:
                 self._lineups.pop(group, None)
         return self._replan(self._affected(before))
 
+    def limit_policies(self, limit: int) -> Outcome:
+        """Take in how many route policies the daemon bears well."""
+        return Outcome(change=self._sum.limit_policies(limit), groups={})
+
     def owner_between(self, address: IpAddress, rivals: frozenset[NodeName]) -> NodeName | None:
         """Return who of the rivals has the better right to an address, whoever is alive; None if it is nobody's.
 

@@ -186,7 +186,7 @@ class Speaker:
 
         Claims are judged by the new plan: who hears of a move late would defend what is no longer its own.
         """
-        outcomes = self._review(now)
+        outcomes = [*self._review(now), self._planner.limit_policies(self._bgp.policy_limit)]
         if config is not None:
             outcomes.append(self._planner.configuration_changed(config))
             self._check_node(config)

@@ -56,6 +56,11 @@ class Bgp:
             else ExabgpEngine(settings, supervisor, self._wake.set)
         )
 
+    @property
+    def policy_limit(self) -> int:
+        """How many route policies the daemon bears well, as far as is known of it."""
+        return self._engine.policy_limit
+
     def reconfigure(self, config: Config, plan: NodePlan, links: Sequence[LinkReport], started: float) -> None:
         """Render the whole document; `started` is when the batch began that asks for it (monotonic)."""
         facts = config.nodes.get(self._settings.node)

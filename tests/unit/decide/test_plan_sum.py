@@ -1,5 +1,6 @@
 from dataclasses import replace
 from ipaddress import ip_network
+from itertools import product
 
 from orchestrator.decide.node_plan import GroupPlan, Layer2Address, Route, RouteAttributes, RoutePolicy, Seniority
 from orchestrator.decide.plan_sum import PlanChange, PlanSum
@@ -108,19 +109,31 @@ def test_weights_of_all_groups_in_one_prefix_add_up_and_are_rounded_then() -> No
     assert total.replace(A, group(route(weight=10))) == PlanChange()
 
 
-def test_weights_lose_digits_on_all_prefixes_when_policies_get_too_many() -> None:
+def many_policies() -> PlanSum:
+    """The sum of 105 prefixes that differ in weight or preference."""
     total = PlanSum()
-    count = 0
-    for weight in range(1, 16):
-        for local_pref in range(7):
-            one = replace(route(weight=weight, local_pref=local_pref), prefix=ip_network(f"10.1.{count}.0/24"))
-            change = total.replace(key(str(count)), group(one))
-            count += 1
-            if total.precision is Precision.COARSE:
-                break
-    assert len({one.policy for one in total.plan.routes.values()}) <= 100
-    assert len(change.prefixes) > 1
-    assert {one.policy.per_peer[0][1].weight for one in total.plan.routes.values()} == {*range(1, 8), 8, 10, 12, 14}
+    for count, (weight, local_pref) in enumerate(product(range(1, 16), range(7))):
+        one = replace(route(weight=weight, local_pref=local_pref), prefix=ip_network(f"10.1.{count}.0/24"))
+        total.replace(key(str(count)), group(one))
+    return total
+
+
+def weights_of(total: PlanSum) -> set[int]:
+    return {attributes.weight for one in total.plan.routes.values() for _, attributes in one.policy.per_peer}
+
+
+def test_weights_lose_digits_on_all_prefixes_when_policies_get_too_many() -> None:
+    total = many_policies()
+    assert total.precision is Precision.COARSE
+    assert weights_of(total) == {*range(1, 8), 8, 10, 12, 14}
+
+
+def test_weights_have_all_digits_again_where_more_policies_are_borne() -> None:
+    total = many_policies()
+    change = total.limit_policies(300)
+    assert len(change.prefixes) == 4 * 7
+    assert weights_of(total) == {*range(1, 16)}
+    assert total.limit_policies(300) == PlanChange()
 
 
 def test_plain_prefix_beside_weighed_ones_keeps_its_policy() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.render.canonical import Line, is_place, lines_with_notes, opens, parse, redact
+from orchestrator.render.canonical import Line, is_place, lines_with_notes, opens, parse, redact, version_in
 
 FRR_8 = """\
 Building configuration...
@@ -91,3 +91,11 @@ def test_bfd_and_address_families_are_places() -> None:
     assert is_place("bfd")
     assert is_place("address-family ipv6 unicast")
     assert not is_place("router bgp 65001")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [("Building configuration...\n!\nfrr version 8.4.4\n", 8), ("!\nfrr version 10.3\n", 10), ("hostname frr\n", 0)],
+)
+def test_version_is_the_first_number_that_is_named(text: str, version: int) -> None:
+    assert version_in(text) == version

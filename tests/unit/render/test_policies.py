@@ -56,6 +56,11 @@ def test_med_path_or_weight_makes_another_policy() -> None:
     assert len(tags) == len(found)
 
 
+@pytest.mark.parametrize(("version", "limit"), [(0, 100), (8, 100), (9, 100), (10, 300), (11, 300)])
+def test_newer_frr_bears_more_policies(version: int, limit: int) -> None:
+    assert policies.limit_of(version) == limit
+
+
 def test_peers_in_one_map_become_one_entry_and_unknown_peers_none() -> None:
     maps = {"a": "out-all", "b": "out-all"}
     found = policies.policy_of(policy(a=attributes(), b=attributes(), gone=attributes("1:1")), maps)
