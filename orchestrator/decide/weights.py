@@ -60,6 +60,10 @@ def rounded(weight: int, digits: int) -> int:
     return weight >> cut << cut
 
 
+ROUNDED = tuple(sorted({rounded(weight, DIGITS[0]) for weight in range(1, MAX_WEIGHT + 1)}))
+"""All weights that are ever sent: what fewer digits leave is among them."""
+
+
 def round_route(route: Route, digits: int) -> Route:
     """Return the route with the weights that are sent."""
     return replace(route, policy=round_policy(route.policy, digits)) if route.policy.is_weighted else route

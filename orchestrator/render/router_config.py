@@ -30,8 +30,6 @@ from orchestrator.render.router_views import (
 from orchestrator.render.views import Leg, NeighborView
 
 FAMILIES = (IpFamily.IPV4, IpFamily.IPV6)
-MOST_WEIGHT = 256
-"""What the kernel and BIRD take (2.0.12); FRR scales weights itself."""
 
 
 class Vendor(Enum):
@@ -156,11 +154,10 @@ def _session(peer: Peer, asn: Asn, given: RouterInput, notes: list[str]) -> Sess
 
 
 def _weights(peer: Peer, config: Config) -> Iterator[WeightView]:
-    """Yield every weight that a node may send and a kernel takes: those of coarser rounding are among them."""
+    """Yield every weight that a node may send: those of coarser rounding are among them."""
     advertisements = (each for pool in config.pools.values() for each in pool.bgp_advertisements)
     if any(each.weight is Weight.ENDPOINTS and reaches(each, peer) for each in advertisements):
-        for weight in sorted({weights.rounded(count, weights.DIGITS[0]) for count in range(1, MOST_WEIGHT + 1)}):
-            yield WeightView.of(LinkBandwidth(peer.my_asn, weight))
+        yield from (WeightView.of(LinkBandwidth(peer.my_asn, weight)) for weight in weights.ROUNDED)
 
 
 def _channel(peer: Peer, family: IpFamily, config: Config) -> ChannelView:

@@ -16,6 +16,8 @@ from orchestrator.render.views import BFD_DEFAULT_ECHO_MS, BFD_DEFAULT_MS, BFD_D
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,48}")
 """What is a name in both languages: BIRD's end at 64 characters, FRR's too (profiles), and both get something appended."""
 KEPT, DIGITS = 32, 8
+MOST_WEIGHT = 256
+"""What the kernel and BIRD take (2.0.12)."""
 FEWEST_PATHS, MOST_PATHS = 8, 128
 """Bounds of ECMP: room for some nodes more, and what every build of FRR and BIRD takes."""
 
@@ -102,7 +104,9 @@ class WeightView:
     @classmethod
     def of(cls, bandwidth: LinkBandwidth) -> "WeightView":
         octets = bandwidth.octets
-        return cls(weight=bandwidth.weight, key=f"0x{octets[:4].hex()}", value=f"0x{octets[4:].hex()}")
+        return cls(
+            weight=min(bandwidth.weight, MOST_WEIGHT), key=f"0x{octets[:4].hex()}", value=f"0x{octets[4:].hex()}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

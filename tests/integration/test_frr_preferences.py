@@ -14,6 +14,7 @@ from orchestrator.render.document import FrrDocument
 from orchestrator.render.policies import standard
 from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, eventually, node_and_router, start_router
 from tests.support.frr_documents import attributes, frr_input, peer, policy, renderer, route
+from tests.support.frr_versions import FrrVersion, on_both_versions
 
 PREFIX, OTHER = "198.51.100.7/32", "198.51.100.8/32"
 
@@ -51,6 +52,16 @@ class Session:
             return await self.seen(prefix) == expected
 
         await eventually(is_so, f"{prefix} with {expected}")
+
+    async def weighs(self, weight: int, prefix: str = PREFIX) -> None:
+        """Wait until the router has that link bandwidth, in bytes per second; none for 0."""
+
+        async def is_so() -> bool:
+            paths = (await self._router.json(f"show bgp ipv4 unicast {prefix} json")).get("paths", ())
+            words = [path.get("extendedCommunity", {}).get("string", "none").split()[0] for path in paths]
+            return words == [f"LB:65001:{weight * 125000}" if weight else "none"]
+
+        await eventually(is_so, f"{prefix} with weight {weight}")
 
     async def communities(self, prefix: str = PREFIX) -> frozenset[str]:
         found = await self._router.json(f"show bgp ipv4 unicast {prefix} json")
@@ -125,6 +136,32 @@ async def test_change_of_med_or_path_sends_again_and_withdraws_nothing(session: 
     await session.announcer.apply(render.update(document, {changed.prefix: None}))
     await session.sees({})
     assert "withdrawn" in session.heard()
+
+
+@on_both_versions
+async def test_change_of_weight_sends_again_and_withdraws_nothing(version: FrrVersion) -> None:
+    with node_and_router(version) as (node, router):
+        start_router(router)
+        session = Session(node, router)
+        render = renderer()
+        steady = route(OTHER, policy(plain=attributes(weight=1)))
+        document = render.render(frr_input(PEERS[:1], [steady, route(PREFIX, policy(plain=attributes(weight=3)))]))
+        await session.start(document)
+        await session.weighs(3)
+        assert session.announcer.version == (8 if version is FrrVersion.MACHINE else 10)
+        before = await session.flaps()
+        await session.listen()
+        for weight in (4, 25600, 0, 1):
+            changed = route(PREFIX, policy(plain=attributes(weight=weight)))
+            document = render.update(document, {changed.prefix: changed})
+            assert (await session.announcer.apply(document)).impact is Impact.ATTRIBUTE
+            await session.weighs(weight)
+        heard = session.heard()
+        assert heard.count(f"rcvd {PREFIX} ") == 4, heard
+        assert "withdrawn" not in heard
+        assert OTHER not in heard
+        assert await session.flaps() == before
+        session.announcer.close()
 
 
 async def test_every_well_known_community_reaches_the_router(session: Session) -> None:

@@ -8,6 +8,7 @@ from orchestrator.decide.weights import (
     DIGITS,
     MAX_WEIGHT,
     POLICY_LIMIT,
+    ROUNDED,
     Precision,
     Rounding,
     ready_endpoints,
@@ -97,6 +98,10 @@ def test_rounding_takes_little_and_leaves_few_weights(digits: int, loss: float, 
     assert all(weight * (1 - loss) <= less <= weight for weight, less in found)
     assert all(one[1] <= other[1] for one, other in pairwise(found))
     assert len({less for _, less in found}) == steps
+
+
+def test_every_weight_that_is_sent_is_known_beforehand() -> None:
+    assert {rounded(weight, digits) for weight in range(1, MAX_WEIGHT + 1) for digits in DIGITS} == set(ROUNDED)
 
 
 def test_route_without_weights_stays_as_it_is() -> None:

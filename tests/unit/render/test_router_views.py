@@ -111,3 +111,4 @@ def test_prefix_lists_of_the_families_have_different_commands() -> None:
 
 def test_weight_is_told_with_both_halves_of_what_nodes_send() -> None:
     assert WeightView.of(LinkBandwidth(Asn(65001), 3)) == WeightView(weight=3, key="0x0004fde9", value="0x48b71b00")
+    assert WeightView.of(LinkBandwidth(Asn(65001), 288)).weight == 256

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+import msgspec
 import pytest
 
-from orchestrator.config.model import Config, Spread
+from orchestrator.config.model import Config, Spread, Weight
 from orchestrator.decide.eligibility import NodeLink, NodeView, Occupied, Placement
 from orchestrator.decide.node_plan import DeclineReason
+from orchestrator.decide.weights import Precision
 from orchestrator.net.addresses import Prefix, covering_prefix, parse_address
 from orchestrator.net.link import MacAddress
 from orchestrator.resources import core
@@ -75,6 +77,23 @@ def test_changed_endpoints_change_one_group() -> None:
     assert set(outcome.groups) == {WEB}
     assert outcome.change.prefixes == {prefix("198.51.100.1")}
     assert prefix("198.51.100.1") not in node.planner.plan.routes
+
+
+@pytest.mark.parametrize(("weight", "prefixes"), [(Weight.ENDPOINTS, {"198.51.100.1"}), (Weight.EQUAL, set())])
+def test_another_number_of_endpoints_changes_a_prefix_that_is_weighed(weight: Weight, prefixes: set[str]) -> None:
+    node = Node()
+    node.tell(Upserted(objects.service("web", held=("198.51.100.1",), external_traffic_policy="Local")))
+    config = settled()
+    pool = config.pools["edge"]
+    weighed = tuple(replace(each, weight=weight) for each in pool.bgp_advertisements)
+    node.planner.configuration_changed(replace(config, pools={"edge": replace(pool, bgp_advertisements=weighed)}))
+    told = node.tell(Upserted(msgspec.structs.replace(slice_of("web"), endpoints=objects.pods(n1=3, n2=7).endpoints)))
+    assert node.planner.services_changed(told).change.prefixes == {prefix(each) for each in prefixes}
+    sent = {attributes.weight for _, attributes in node.planner.plan.routes[prefix("198.51.100.1")].policy.per_peer}
+    assert sent == ({3} if prefixes else {0})
+    assert node.planner.diverging([WEB, API]) == 0
+    assert node.planner.limit_policies(300).change.prefixes == set()
+    assert node.planner.precision is Precision.FINE
 
 
 def test_unchanged_plan_is_no_outcome() -> None:
