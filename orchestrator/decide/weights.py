@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import Enum
+from functools import lru_cache
 
 from orchestrator.decide.node_plan import Route, RoutePolicy
 from orchestrator.net.addresses import IpFamily, Prefix
@@ -69,8 +70,9 @@ def round_route(route: Route, digits: int) -> Route:
     return replace(route, policy=round_policy(route.policy, digits)) if route.policy.is_weighted else route
 
 
+@lru_cache(maxsize=2**12)
 def round_policy(policy: RoutePolicy, digits: int) -> RoutePolicy:
-    """Return the policy with the weights that are sent."""
+    """Return the policy with the weights that are sent; thousands of prefixes have a few hundred policies."""
     return policy.with_weights(lambda weight: rounded(weight, digits))
 
 
@@ -85,7 +87,7 @@ class Rounding:
         self.limit = POLICY_LIMIT
         self._weighted: dict[Prefix, RoutePolicy] = {}
         self._plain: dict[Prefix, RoutePolicy] = {}
-        self._equal: Counter[RoutePolicy] = Counter()
+        self._users: Counter[RoutePolicy] = Counter()
         self._needed: dict[int, Counter[RoutePolicy]] = {digits: Counter() for digits in DIGITS}
 
     @property
@@ -101,20 +103,20 @@ class Rounding:
 
     def replace(self, prefix: Prefix, policy: RoutePolicy | None) -> None:
         """Take in what a prefix is announced with, its weights not rounded; None: no longer."""
-        self._count(self._weighted.pop(prefix, None), -1)
-        self._count(self._plain.pop(prefix, None), -1)
+        for policies in (self._weighted, self._plain):
+            if (before := policies.pop(prefix, None)) is not None:
+                self._count(before, -1)
         if policy is not None:
             (self._weighted if policy.is_weighted else self._plain)[prefix] = policy
             self._count(policy, 1)
 
-    def _count(self, policy: RoutePolicy | None, number: int) -> None:
-        if policy is None:
-            return
-        if not policy.is_weighted:
-            _add(self._equal, policy, number)
-            return
-        for digits, needed in self._needed.items():
-            _add(needed, round_policy(policy, digits), number)
+    def _count(self, policy: RoutePolicy, number: int) -> None:
+        """One prefix more or less; what it needs when rounded is counted for the first and the last of them."""
+        users = self._users[policy]
+        _add(self._users, policy, number)
+        if 0 in (users, users + number):
+            for digits, needed in self._needed.items():
+                _add(needed, round_policy(policy, digits), number)
 
     def review(self) -> bool:
         """Choose the digits by what is known now; return whether they changed."""
@@ -126,7 +128,7 @@ class Rounding:
         return next((digits for digits in DIGITS if self._policies(digits) <= limit), DIGITS[-1])
 
     def _policies(self, digits: int) -> int:
-        return len(self._equal) + len(self._needed[digits])
+        return len(self._needed[digits])
 
 
 def _add(counter: Counter[RoutePolicy], policy: RoutePolicy, number: int) -> None:
