@@ -1,8 +1,10 @@
 """What is told waits for what is on the air."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.config.model import Weight
 from orchestrator.fsm.responder_api import Probed
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources import core
@@ -107,3 +109,17 @@ async def test_counts_alone_are_told_now_and_then(tmp_path: Path) -> None:
     await speaker.telling.state(speaker.telling.deadline)
     assert "announcedAddresses: 2" in path.read_text()
     assert speaker.telling.deadline == math.inf
+
+
+async def test_precision_of_weights_is_told_at_once(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    pool = replace(POOL, bgp_advertisements=(objects.bgp("all", "a", weight=Weight.ENDPOINTS),))
+    weighed = objects.config(nodes=("a",), pools=[pool], peers=[objects.peer("tor", "a")])
+    await speaker.tell(speaker.planner.configuration_changed(weighed))
+    await speaker.telling.state(10.0)
+    (path,) = (tmp_path / "speakerstates").iterdir()
+    assert "weights: fine" in path.read_text()
+    for limit, told in ((0, "beyondLimit"), (300, "fine")):
+        await speaker.tell(speaker.planner.limit_policies(limit))
+        await speaker.telling.state(10.0)
+        assert f"weights: {told}" in path.read_text()
