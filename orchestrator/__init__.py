@@ -9,7 +9,7 @@ The map. Data flows one way:
 
  -- pure: no clock, randomness, files, sockets, processes, logging ---------------------------------------------------
     net/                                     values of the network
-        addresses.py bgp.py link.py
+        addresses.py coverage.py bgp.py link.py
     resources/                               one frozen struct per kind; raw objects -> structs and problems -> objects
         core.py metallb.py extensions.py kinds.py meta.py secret_text.py classes.py
         parse.py fields.py rules.py encode.py selectors.py durations.py snapshot.py
@@ -30,7 +30,7 @@ The map. Data flows one way:
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
         environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
-        exabgp.py exabgp_sessions.py
+        exabgp.py exabgp_sessions.py exabgp_changes.py
         canonical.py commands.py delta.py ownership.py
         difference.py network_changes.py policy_changes.py session_changes.py
         router_config.py router_views.py router_permits.py                                  the router on the other side

@@ -13,6 +13,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -34,8 +35,9 @@ from orchestrator.fsm.exabgp_api import (
     parse_route,
     withdraw,
 )
-from orchestrator.net.bgp import PrefixText, RouterId, SentRoute
+from orchestrator.net.bgp import PrefixText, RouterId
 from orchestrator.render.exabgp import ExabgpDocument, Routes
+from orchestrator.render.exabgp_changes import route_change
 from orchestrator.render.exabgp_sessions import legs_in, revisions_in, router_id_in
 from orchestrator.render.views import Leg
 
@@ -87,6 +89,7 @@ class ExabgpAnnouncer:
         self._opened: set[str] = set()
         self._history = SessionHistory()
         self._compared_at = -COMPARISON_S
+        self._turns = count(1)
         self._busy = asyncio.Lock()
 
     @property
@@ -211,16 +214,18 @@ class ExabgpAnnouncer:
 
     async def _change(self, wanted: Mapping[str, Routes]) -> int:
         running = self._running or {}
-        commands: list[str] = []
-        gone: list[str] = []
-        for neighbor, routes in wanted.items():
-            before = running.get(neighbor, {})
-            if before is not routes:
-                commands += announce(neighbor, _changed(before, routes))
-                gone += withdraw(neighbor, before.keys() - routes.keys())
-        await self._carry_out([*commands, *gone])
+        changes = {
+            neighbor: route_change(running.get(neighbor, {}), routes)
+            for neighbor, routes in wanted.items()
+            if running.get(neighbor) is not routes
+        }
+        commands = [line for to, change in changes.items() for line in withdraw(to, change.withdraw_first)]
+        commands += [line for to, change in changes.items() for line in announce(to, change.announce)]
+        turn = next(self._turns)
+        commands += [line for to, change in changes.items() for line in withdraw(to, change.withdraw_last, turn)]
+        await self._carry_out(commands)
         self._running = {**running, **wanted}
-        return len(commands) + len(gone)
+        return len(commands)
 
     async def _carry_out(self, commands: Sequence[str]) -> None:
         if not commands:
@@ -294,8 +299,3 @@ class ExabgpAnnouncer:
 
 class _ReloadIgnored(Exception):
     """The daemon has not read its file again."""
-
-
-def _changed(before: Routes, now: Routes) -> dict[PrefixText, SentRoute]:
-    """Routes that are new or others; unchanged ones are the same object."""
-    return {prefix: route for prefix, route in now.items() if before.get(prefix) is not route}

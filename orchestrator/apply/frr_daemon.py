@@ -8,15 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
 from orchestrator.apply.vty import VtyClient
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.vty import Answer
 from orchestrator.render.canonical import Line, parse, redact, version_in
-from orchestrator.render.commands import Command, Impact
+from orchestrator.render.commands import Command, Impact, show_network
 from orchestrator.render.difference import Difference, change_of, difference
 from orchestrator.render.document import Daemon, FrrDocument
 
 SHOW_RUNNING = "show running-config"
+SENT_LIMIT_S = 2.0
+SENT_TURN_S = 0.01
+"""bgpd collects changes for 50 ms before it chooses paths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,7 @@ class FrrDaemon:
         if self._running is None:
             await self.read()
         found = self._difference(document)
-        refused = await self._send(found.commands) if found.commands else ()
+        refused = await self._carry_out(found)
         self._note(found)
         self._applied = document
         if not refused and found.impact < Impact.SESSION:
@@ -128,6 +133,28 @@ class FrrDaemon:
         return change_of(
             running, document.lines_of_blocks(changed, self.name), applied.lines_of_blocks(changed, self.name)
         )
+
+    async def _carry_out(self, found: Difference) -> Sequence[tuple[Command, Answer]]:
+        if not found.covering:
+            return await self._send(found.commands) if found.commands else ()
+        refused = [*await self._send(found.commands[: found.pause])]
+        await self._sent(found.covering)
+        return [*refused, *await self._send(found.commands[found.pause :])]
+
+    async def _sent(self, networks: Sequence[Line]) -> None:
+        """Return when peers have been sent these networks, or after SENT_LIMIT_S: they may be down, or refuse them.
+
+        bgpd works its queue off in order and then sends, so the last one of each family is asked for.
+        """
+        newest = {line.context: line for line in networks}
+        policy = AsyncRetrying(
+            retry=retry_if_result(lambda text: '"bestpath"' not in text),
+            wait=wait_fixed(SENT_TURN_S),
+            stop=stop_after_delay(SENT_LIMIT_S),
+            retry_error_callback=lambda _: "",
+        )
+        for line in newest.values():
+            await policy(self.show, show_network(line))
 
     async def _send(self, commands: Sequence[Command]) -> Sequence[tuple[Command, Answer]]:
         self._text = ""

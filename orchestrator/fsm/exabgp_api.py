@@ -79,12 +79,17 @@ def announce(neighbor: str, routes: Mapping[PrefixText, SentRoute]) -> Iterator[
         yield from _in_parts(start, sorted(prefixes))
 
 
-def withdraw(neighbor: str, prefixes: Iterable[PrefixText]) -> Iterator[str]:
-    """Yield the commands that withdraw these prefixes from a neighbor. An unknown one is no error."""
+def withdraw(neighbor: str, prefixes: Iterable[PrefixText], turn: int = 0) -> Iterator[str]:
+    """Yield the commands that withdraw these prefixes from a neighbor. An unknown one is no error.
+
+    What waits is sent by attributes, in the order in which each set of them came up (5.0.15): withdrawals of a `turn` that
+    was never used follow all announcements before them, all others go with the first.
+    """
     in_order = sorted(prefixes, key=lambda prefix: (":" in prefix, prefix))
     for is_ipv6, same in groupby(in_order, key=lambda prefix: ":" in prefix):
         next_hop = "::" if is_ipv6 else "0.0.0.0"  # it must be there, and says nothing
-        yield from _in_parts(f"neighbor {neighbor} withdraw attributes next-hop {next_hop} nlri", list(same))
+        attributes = f"next-hop {next_hop} med {turn}" if turn else f"next-hop {next_hop}"
+        yield from _in_parts(f"neighbor {neighbor} withdraw attributes {attributes} nlri", list(same))
 
 
 def _in_parts(start: str, prefixes: Sequence[PrefixText]) -> Iterator[str]:

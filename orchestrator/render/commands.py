@@ -156,6 +156,13 @@ def impact_of(line: Line) -> Impact:
     return INSTANCE_OPTIONS.get(line.text, INSTANCE_OPTIONS.get(" ".join(words[:2]), Impact.NONE))
 
 
+def show_network(line: Line) -> str:
+    """The command that shows what bgpd made of a `network` line: a path is the best one as soon as it is sent."""
+    instance, family = (text.split() for text in line.context)
+    vrf = f"vrf {instance[4]} " if len(instance) > 4 else ""
+    return f"show bgp {vrf}{family[1]} unicast {line.text.split()[1]} json"
+
+
 def put(line: Line, impact: Impact | None = None) -> Command:
     """The command that sets the line."""
     return Command(line.context, line.text, impact_of(line) if impact is None else impact)

@@ -8,7 +8,7 @@ see a route that neither the old nor the new configuration gives it.
  2. make policies; a permit clause of an out-map is made as deny, filled, then flipped
  3. end instances and neighbors; make and change them: route-maps first, `activate` last
  4. announce: networks refer to policies that exist
- 5. withdraw what is covered now
+ 5. withdraw what is covered now, when the announcements were sent: in one go FRR sends withdrawals first
  6. remove policies that nothing refers to
  7. re-send what an edit in place changed (FRR would wait 5 s)
 
@@ -17,7 +17,7 @@ A change of routes contains no `neighbor` command; that is asserted.
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.render.canonical import Line
 from orchestrator.render.commands import Command, Impact, clause_of, is_network, is_policy, put, take
@@ -32,9 +32,13 @@ from orchestrator.render.session_changes import session_change
 class Difference:
     """What to send, and what is known after every command was acknowledged: `gone` are no longer in the running
     configuration, `come` are. `foreign` and `held` are a person's lines; they stay.
+
+    Before the command at index `pause` the networks `covering` must have been sent to peers (none: nothing to wait for).
     """
 
     commands: tuple[Command, ...]
+    pause: int = 0
+    covering: tuple[Line, ...] = ()
     gone: frozenset[Line] = frozenset()
     come: frozenset[Line] = frozenset()
     foreign: tuple[Line, ...] = ()
@@ -54,10 +58,8 @@ def difference(running: AbstractSet[Line], wanted: AbstractSet[Line], ours: Abst
     mine = frozenset(ours_by_name(running)) | (ours & running)
     change = change_of(running, wanted, mine)
     foreign = foreign_lines(running, mine | wanted)
-    return Difference(
-        commands=change.commands,
-        gone=change.gone,
-        come=change.come,
+    return replace(
+        change,
         foreign=tuple(line for line in foreign if not is_held(line)),
         held=tuple(line for line in foreign if is_held(line)),
     )
@@ -90,17 +92,17 @@ def _in_safe_order(delta: Delta) -> Difference:
     ended = sessions.gone
     networks = network_commands(delta.only(of_networks.added | (of_networks.removed - ended)))
     policies = policy_commands(of_policies)
+    at_once = (*networks.withdraw_first, *policies.make, *sessions.commands, *networks.announce)
     return Difference(
         commands=(
-            *networks.withdraw_first,
-            *policies.make,
-            *sessions.commands,
-            *networks.announce,
+            *at_once,
             *networks.withdraw_last,
             *policies.drop,
             *policies.resend,
             *_bfd_commands(of_bfd),
         ),
+        pause=len(at_once),
+        covering=networks.covering,
         gone=delta.removed - others | sessions.gone,
         come=delta.added - others | sessions.come,
     )

@@ -17,7 +17,7 @@ from orchestrator.resources.secret_text import SecretText
 from orchestrator.settings import template_folder
 from orchestrator.supervise import exabgp
 from tests.support.exabgp_documents import exabgp_input, exabgp_peer
-from tests.support.frr import PATIENCE_S, Daemons, eventually, node_and_router, start_router
+from tests.support.frr import PATIENCE_S, Daemons, eventually, node_and_router, note_updates, start_router, updates_of
 from tests.support.frr_documents import attributes, policy, route
 
 PREFIX, OTHER = "198.51.100.7/32", "198.51.100.8/32"
@@ -144,3 +144,19 @@ async def test_dead_exabgp_is_noticed_and_its_successor_gets_every_route(pair: P
     fewer = update(document, {ip_network(prefix): None for prefix in many[5:]})
     assert not (await pair.apply(fewer)).replayed
     await pair.has(*many[:5])
+
+
+async def test_prefix_that_others_replace_goes_after_them_and_a_lost_one_before(pair: Pair) -> None:
+    start_router(pair.router)
+    wide, narrow, lost = route("198.51.100.0/24", PLAIN), route(PREFIX, PLAIN), route("203.0.113.1/32", PLAIN)
+    document = pair.document([exabgp_peer()], [narrow, lost])
+    await pair.apply(document)
+    await pair.has(PREFIX, str(lost.prefix))
+    await note_updates(pair.router)
+    document = update(document, {narrow.prefix: None, lost.prefix: None, wide.prefix: wide})
+    await pair.apply(document)
+    await pair.has(str(wide.prefix))
+    await pair.apply(update(document, {wide.prefix: None, narrow.prefix: narrow}))
+    await pair.has(PREFIX)
+    sent = updates_of(pair.router)
+    assert sent == [f"-{lost.prefix}", str(wide.prefix), f"-{PREFIX}", PREFIX, f"-{wide.prefix}"]

@@ -14,7 +14,16 @@ from orchestrator.render.canonical import Line
 from orchestrator.render.commands import Impact
 from orchestrator.render.document import FrrDocument
 from orchestrator.resources.secret_text import SecretText
-from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, eventually, node_and_router, start_router
+from tests.support.frr import (
+    FRR_GID,
+    PATIENCE_S,
+    Daemons,
+    eventually,
+    node_and_router,
+    note_updates,
+    start_router,
+    updates_of,
+)
 from tests.support.frr_documents import attributes, frr_input, peer, policy, renderer, route
 
 PREFIX, OTHER = "198.51.100.7/32", "198.51.100.8/32"
@@ -316,3 +325,22 @@ async def test_graceful_restart_keeps_the_routes_over_a_kill(pair: Pair) -> None
 
     await eventually(is_fresh, "the fresh path")
     assert await pair.paths(PREFIX)
+
+
+async def test_prefix_that_others_replace_goes_after_them_and_a_lost_one_before(pair: Pair) -> None:
+    start_router(pair.router)
+    plain = policy(router=attributes())
+    wide, narrow, lost = route("198.51.100.0/24", plain), route(PREFIX, plain), route("203.0.113.1/32", plain)
+    render = renderer()
+    document = render.render(frr_input([peer()], [narrow, lost]))
+    await pair.apply(document)
+    await pair.learned(PREFIX)
+    await pair.learned(str(lost.prefix))
+    await note_updates(pair.router)
+    document = render.update(document, {narrow.prefix: None, lost.prefix: None, wide.prefix: wide})
+    await pair.apply(document)
+    await pair.withdrawn(PREFIX)
+    await pair.apply(render.update(document, {wide.prefix: None, narrow.prefix: narrow}))
+    await pair.withdrawn(str(wide.prefix))
+    sent = updates_of(pair.router)
+    assert sent == [f"-{lost.prefix}", str(wide.prefix), f"-{PREFIX}", PREFIX, f"-{wide.prefix}"]

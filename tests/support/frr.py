@@ -5,6 +5,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -152,6 +153,18 @@ def start_router(router: Daemons, *, asn: int = 65001, options: str = "") -> Non
     router.run.daemon_conf("bgpd").write_text(ROUTER_CONFIG.format(asn=asn, options=options))
     router.run.daemon_conf("bgpd").chmod(0o644)
     router.start("bgpd")
+
+
+async def note_updates(router: Daemons) -> None:
+    """Have the router's bgpd log every route that it is sent from now on."""
+    await eventually(lambda: router.ask("bgpd", "show version"), "the router's bgpd")
+    await router.ask("bgpd", "debug bgp updates in")
+
+
+def updates_of(router: Daemons) -> list[str]:
+    """The prefixes that the router was sent since `note_updates`, in their order; a withdrawn one with a minus."""
+    found = re.finditer(r" rcvd (?:UPDATE about )?(\S+/\d+) IPv[46] unicast(.*)", router.log("bgpd").read_text())
+    return [f"-{each[1]}" if "withdrawn" in each[2] else each[1] for each in found]
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], what: str, patience_s: float = PATIENCE_S) -> None:

@@ -84,6 +84,12 @@ def test_nothing_to_say_is_no_command() -> None:
     assert list(withdraw(NEIGHBOR, ())) == []
 
 
+def test_withdrawals_of_a_later_turn_have_attributes_of_their_own() -> None:
+    first, later = (list(withdraw(NEIGHBOR, [PrefixText("192.0.2.0/24")], turn)) for turn in (0, 7))
+    assert later == [f"neighbor {NEIGHBOR} withdraw attributes next-hop 0.0.0.0 med 7 nlri 192.0.2.0/24"]
+    assert first != later
+
+
 @pytest.mark.parametrize("command", ["", "a\nb", "a\0b", "caf\u00e9"])
 def test_what_is_not_one_line_of_ascii_is_refused(command: str) -> None:
     with pytest.raises(InvalidConfig):

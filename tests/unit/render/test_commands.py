@@ -92,3 +92,18 @@ def test_impact_is_what_a_peer_notices(line: Line, expected: Impact) -> None:
 def test_command_that_opens_a_context_says_so() -> None:
     assert commands.put(Line((), "route-map out-all deny 1")).opens
     assert not commands.put(Line(("bfd", "peer 10.0.0.2"), "profile fast")).opens
+
+
+@pytest.mark.parametrize(
+    ("place", "prefix", "expected"),
+    [
+        (FAMILY, "198.51.100.7/32", "show bgp ipv4 unicast 198.51.100.7/32 json"),
+        (
+            ("router bgp 65001 vrf blue", "address-family ipv6 unicast"),
+            "2001:db8::/64",
+            "show bgp vrf blue ipv6 unicast 2001:db8::/64 json",
+        ),
+    ],
+)
+def test_network_is_shown_in_its_vrf_and_family(place: tuple[str, ...], prefix: str, expected: str) -> None:
+    assert commands.show_network(Line(place, f"network {prefix} route-map svc-1")) == expected

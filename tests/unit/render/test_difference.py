@@ -23,6 +23,17 @@ def test_order_announces_what_covers_before_it_withdraws_and_cleans_up_last() ->
     assert max(made) < announce < withdraw < min(dropped)
 
 
+def test_what_is_covered_is_withdrawn_after_a_pause() -> None:
+    found = difference(ONE, OTHER, ONE)
+    assert [line.text.split()[1] for line in found.covering] == ["198.51.100.7/32"]
+    assert found.commands[found.pause].text.startswith("no network 198.51.100.0/24")
+
+
+def test_what_nothing_covers_is_not_waited_for() -> None:
+    assert not difference(ONE, frozenset(), ONE).covering
+    assert not difference(frozenset(), ONE, frozenset()).covering
+
+
 def test_foreign_and_held_lines_are_told_apart_and_stay() -> None:
     foreign, held = Line((), "ip prefix-list x seq 5 permit any"), Line(INSTANCE, "neighbor 10.99.0.254 shutdown")
     found = difference(ONE | {foreign, held}, ONE, ONE)

@@ -1,11 +1,7 @@
-from ipaddress import ip_network
-
-import pytest
-
 from orchestrator.render.canonical import Line
 from orchestrator.render.commands import Impact
 from orchestrator.render.delta import Delta
-from orchestrator.render.network_changes import Coverage, NetworkCommands, network_commands
+from orchestrator.render.network_changes import NetworkCommands, network_commands
 
 FAMILY = ("router bgp 65001", "address-family ipv4 unicast")
 
@@ -29,19 +25,3 @@ def test_other_policy_replaces_without_a_withdraw() -> None:
     assert not found.withdraw_first
     assert not found.withdraw_last
     assert [command.impact for command in found.announce] == [Impact.ATTRIBUTE]
-
-
-@pytest.mark.parametrize(
-    ("known", "prefix", "expected"),
-    [
-        (["198.51.100.0/24"], "198.51.100.7/32", True),
-        (["198.51.100.7/32"], "198.51.100.0/24", True),
-        (["198.51.100.0/24"], "198.51.100.0/24", True),
-        (["198.51.101.0/24"], "198.51.100.0/24", False),
-        (["2001:db8::/32"], "198.51.100.0/24", False),
-        (["0.0.0.0/0"], "2001:db8::/32", False),
-        ([], "198.51.100.0/24", False),
-    ],
-)
-def test_coverage_is_a_shared_address(known: list[str], prefix: str, expected: bool) -> None:
-    assert Coverage(map(ip_network, known)).overlaps(ip_network(prefix)) is expected
