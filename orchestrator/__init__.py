@@ -24,8 +24,8 @@ The map. Data flows one way:
         annotations.py intervals.py space.py released.py reserved.py address_quotas.py ledger.py
         requests.py sharing.py admission.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
-        candidates.py weights.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py failovers.py
-        allocated.py announced.py outlook.py accepted.py conditions.py
+        candidates.py weights.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py withdrawal.py
+        failovers.py allocated.py announced.py outlook.py accepted.py conditions.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
@@ -40,6 +40,7 @@ The map. Data flows one way:
         liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
         vty.py exabgp_api.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
         leadership.py                                                                       which controller leads
+        damping.py                                                                          prefixes that come and go
         outbox.py letters.py                                                                what goes to the API server next
 
  -- I/O: thin, typed, no decisions -----------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ The map. Data flows one way:
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
-        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py exabgp_engine.py speaker_sessions.py speaker_report.py speaker_statuses.py
+        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py exabgp_engine.py speaker_sessions.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py
         responder.py holding.py wire.py port.py mesh.py asking.py

@@ -172,6 +172,9 @@ class SpeakerSettings(ProcessSettings):
 
     `return_hold_s`: how long a node that was gone must be back before it owns layer-2 addresses again.
     `isolation_hold_s`: how long a node that lost most of its peers at once takes nothing over.
+    `withdraw_not_ready`: nothing is announced over BGP from a NotReady node (unless too many are). `damping_limit_s`: how
+    long a prefix that comes and goes is kept back at most; `withdrawal_hold_s`: how long a configuration waits that would
+    withdraw most prefixes; either may be 0.
     `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist. `key_folder`: where the heartbeats'
     key is a file; without it the key is the Secret's.
     """
@@ -179,6 +182,9 @@ class SpeakerSettings(ProcessSettings):
     node: str
     run: RunFolder
     ignore_exclude_label: bool = False
+    withdraw_not_ready: bool = False
+    damping_limit_s: float = 60.0
+    withdrawal_hold_s: float = 5.0
     mesh_port: int = MESH_PORT
     return_hold_s: float = 30.0
     isolation_hold_s: float = 10.0

@@ -20,7 +20,7 @@ from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.exabgp import ExabgpDocument
 from orchestrator.resources.meta import Problem
-from orchestrator.runtime.offline import Computed, NodeOutcome, compute, node_names, outcome_on
+from orchestrator.runtime.offline import Computed, NodeOutcome, compute, heeding, node_names, outcome_on
 from orchestrator.settings import DEFAULT_NAMESPACE
 from orchestrator.sources.manifests.reader import read_manifests
 
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which daemon speaks BGP (default: %(default)s)",
     )
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
+    parser.add_argument("--withdraw-not-ready", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--show-passwords", action="store_true", help="print them as they would run")
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="json: the plan, not the daemon's words"
@@ -71,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
         classes=classes_of(arguments),
         ignore_exclude_label=arguments.ignore_exclude_lb,
     )
+    if arguments.withdraw_not_ready:
+        computed = heeding(computed, arguments.node)
     outcome = outcome_on(computed, facts, view, BgpEngine(arguments.bgp_engine))
     _print_problems(outcome.problems)
     text = (

@@ -12,6 +12,7 @@ from orchestrator.cli.arguments import (
     port,
     process_fields,
     seconds,
+    seconds_or_none,
 )
 from orchestrator.cli.go_flags import switch
 from orchestrator.net.bgp import BgpEngine
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BOOL",
         help="announce from nodes labelled exclude-from-external-load-balancers, too",
     )
+    _add_withdrawal_arguments(parser)
     _add_heartbeat_arguments(parser)
     _add_layer2_arguments(parser)
     parser.add_argument(
@@ -45,6 +47,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="group that may read the rendered files (default: %(default)s)",
     )
     without_effect.add_arguments(parser, without_effect.SPEAKER)
+
+
+def _add_withdrawal_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--withdraw-not-ready",
+        nargs="?",
+        const=True,
+        default=False,
+        type=switch,
+        metavar="BOOL",
+        help="announce nothing over BGP while the Node is NotReady, unless more than 30 %% of the nodes are",
+    )
+    parser.add_argument(
+        "--damping-limit",
+        type=seconds_or_none,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a prefix that comes and goes is kept back at most; 0: never (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--withdrawal-hold",
+        type=seconds_or_none,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long a configuration waits that would withdraw most of a node's prefixes; 0: no time "
+        "(default: %(default)g)",
+    )
 
 
 def _add_heartbeat_arguments(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +135,9 @@ def run(arguments: argparse.Namespace) -> int:
         node=arguments.node,
         run=RunFolder(arguments.run),
         ignore_exclude_label=arguments.ignore_exclude_lb,
+        withdraw_not_ready=arguments.withdraw_not_ready,
+        damping_limit_s=arguments.damping_limit,
+        withdrawal_hold_s=arguments.withdrawal_hold,
         mesh_port=arguments.ml_bindport,
         return_hold_s=arguments.return_hold,
         isolation_hold_s=arguments.isolation_hold,

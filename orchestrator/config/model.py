@@ -237,6 +237,7 @@ class Peer:
 class NodeFacts:
     """What decisions need of a Node object. `internal_addresses` are its InternalIPs in the object's order.
 
+    `not_ready`: it is NotReady, and that counts (`nodes.heeding_readiness`).
     `as_path_prepend` adds to what advertisements say, `med` (None: not given) goes before it.
     """
 
@@ -245,6 +246,7 @@ class NodeFacts:
     internal_addresses: tuple[IpAddress, ...] = ()
     network_unavailable: bool = False
     excluded_from_balancers: bool = False
+    not_ready: bool = False
     as_path_prepend: int = 0
     med: int | None = None
     created: str = ""

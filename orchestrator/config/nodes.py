@@ -4,8 +4,9 @@ An annotation that cannot be read has no effect and is told: a Node has no last 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from orchestrator.config.model import NodeFacts, NodeName
+from orchestrator.config.model import Config, NodeFacts, NodeName
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.net.bgp import MAX_U32
@@ -14,6 +15,7 @@ from orchestrator.resources.meta import ObjectRef, Problem, Severity
 from orchestrator.resources.metallb import LabelSelector
 from orchestrator.resources.selectors import matches_any
 
+MOST_NOT_READY_PERCENT = 30
 MAX_PREPEND = 10
 LIMITS = {ANNOTATION_AS_PATH_PREPEND: MAX_PREPEND, ANNOTATION_MED: MAX_U32}
 """The numbers that a Node may be annotated with, and the greatest of each."""
@@ -47,6 +49,23 @@ def problems_of(node: Node) -> Iterator[Problem]:
                 "one, or remove the annotation",
                 severity=Severity.WARNING,
             )
+
+
+def heeding_readiness(config: Config, node: NodeName, nodes: Mapping[NodeName, Node]) -> Config:
+    """Return the configuration in which this node is `not_ready` if it is, unless too many of all nodes are.
+
+    When many are NotReady at once, what watches them is at fault more often than they are. Of other nodes nothing is
+    said: each decides for itself, and none has to plan again when another one fails.
+    """
+    unready = [name for name, each in nodes.items() if _is_not_ready(each)]
+    if node not in config.nodes or node not in unready or 100 * len(unready) > MOST_NOT_READY_PERCENT * len(nodes):
+        return config
+    return replace(config, nodes={**config.nodes, node: replace(config.nodes[node], not_ready=True)})
+
+
+def _is_not_ready(node: Node) -> bool:
+    """Whether somebody says so; Unknown is what the control plane says of a node that it does not hear."""
+    return any(condition.type == "Ready" and condition.status != "True" for condition in node.status.conditions)
 
 
 def _number(node: Node, name: str) -> int | None:

@@ -107,6 +107,8 @@ def _node_refusal(config: Config, candidate: Candidate, view: NodeView) -> tuple
     if facts is not None and is_excluded(facts, view):
         detail = f"node {view.node} has the label exclude-from-external-load-balancers; remove it"
         return DeclineReason.NODE_EXCLUDED, detail
+    if facts is not None and facts.not_ready:
+        return DeclineReason.NODE_NOT_READY, f"node {view.node} is NotReady, and --withdraw-not-ready is set"
     if is_local(candidate.service) and view.node not in candidate.serving.nodes:
         detail = f"externalTrafficPolicy is Local and no endpoint on node {view.node} can serve"
         return DeclineReason.NO_LOCAL_ENDPOINTS, detail

@@ -35,6 +35,7 @@ class DeclineReason(Enum):
     CONFLICTING_ADVERTISEMENTS = "conflictingAdvertisements"
     NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
     NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
+    NODE_NOT_READY = "nodeNotReady"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NO_ENDPOINTS = "noEndpoints"
     NO_NODE_ON_LINK = "noNodeOnLink"
@@ -43,6 +44,7 @@ class DeclineReason(Enum):
     YIELDED = "yielded"
     NO_PEER_CARRIES_FAMILY = "noPeerCarriesFamily"
     NO_PEER_ON_NODE = "noPeerOnNode"
+    DAMPENED = "dampened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ same have the same outcome, so one of each class is asked. Over layer 2 only the
 own; if nobody can be, each node is told what keeps it from taking part.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.config.model import Config, NodeName
@@ -15,9 +15,10 @@ from orchestrator.decide.candidates import Candidate
 from orchestrator.decide.contest import Entrant
 from orchestrator.decide.eligibility import NodeView, Occupied, is_excluded, is_local
 from orchestrator.decide.layer2 import Lineup, line_up, plan_layer2
-from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, Protocol
+from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, Protocol, Route
 from orchestrator.decide.reach import Reach
-from orchestrator.net.addresses import IpAddress
+from orchestrator.decide.withdrawal import dampened_text, is_carried
+from orchestrator.net.addresses import IpAddress, Prefix
 from orchestrator.resources.core import EndpointSlice, Service
 from orchestrator.resources.meta import ObjectKey
 
@@ -29,6 +30,7 @@ _ON_NODES = {
     "look at its nodeSelectors and serviceSelectors",
     DeclineReason.NODE_NETWORK_UNAVAILABLE: "the Node has condition NetworkUnavailable; look at its CNI",
     DeclineReason.NODE_EXCLUDED: "remove the label node.kubernetes.io/exclude-from-external-load-balancers",
+    DeclineReason.NODE_NOT_READY: "the Node is NotReady, and the speakers withdraw for it (--withdraw-not-ready)",
     DeclineReason.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local and no endpoint there can serve; "
     "look at the pods behind the selector",
     DeclineReason.NO_PEER_ON_NODE: "no BGPPeer that the advertisements go to selects the node; "
@@ -60,21 +62,26 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speakers:
-    """What is known of the nodes that have a speaker: `view` but for its node, and who has their addresses on the wire."""
+    """What is known of the nodes that have a speaker: `view` but for its node, and who has their addresses on the wire.
+
+    `not_ready` withdraw for that; `dampened` are prefixes that a node keeps back for a while.
+    """
 
     nodes: frozenset[NodeName] = frozenset()
     view: NodeView = field(default_factory=lambda: NodeView(node=""))
     occupied: Mapping[NodeName, Mapping[IpAddress, Occupied]] = field(default_factory=dict)
+    not_ready: frozenset[NodeName] = frozenset()
+    dampened: Mapping[NodeName, frozenset[Prefix]] = field(default_factory=dict)
 
 
 class Prospects:
     """The outlook of Services under one configuration; what they have in common is computed once."""
 
     def __init__(self, config: Config, speakers: Speakers) -> None:
-        self._config = config
+        self._config = _with_readiness(config, speakers.not_ready)
         self._speakers = speakers
         self._reach = Reach(config, speakers.view)
-        self._classes = _classes(config, sorted(speakers.nodes), speakers.view)
+        self._classes = _classes(self._config, sorted(speakers.nodes), speakers.view)
 
     def outlook(
         self, key: ObjectKey, services: Sequence[Service], endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]]
@@ -120,11 +127,19 @@ class Prospects:
         for nodes in self._alike(candidate):
             plan = plan_bgp(self._config, candidates, self._view_of(nodes[0]))
             if _is_in(candidate.key, plan.announced):
-                announcing += nodes
+                kept_back = tuple(node for node in nodes if self._keeps_back(node, candidate, plan.routes))
+                announcing += (node for node in nodes if node not in kept_back)
+                causes += [_dampened(candidate, kept_back)] if kept_back else []
                 continue
             causes += [_cause(candidate, decline, nodes) for decline in _of(candidate.key, plan.declined)]
         planned = {Protocol.BGP: tuple(sorted(announcing))} if announcing else {}
         return Outlook(planned=planned, causes=tuple(causes))
+
+    def _keeps_back(self, node: NodeName, candidate: Candidate, routes: Sequence[Route]) -> bool:
+        """Whether the node announces none of the addresses for now."""
+        dampened = self._speakers.dampened.get(node, frozenset())
+        live = [route for route in routes if route.prefix not in dampened]
+        return not any(is_carried(address, live) for address in candidate.addresses)
 
     def _alike(self, candidate: Candidate) -> Iterator[Nodes]:
         """The nodes in classes; where the endpoints are counts under policy Local."""
@@ -197,9 +212,23 @@ def _classes(config: Config, nodes: Iterable[NodeName], view: NodeView) -> tuple
             facts is None,
             facts is not None and facts.network_unavailable,
             facts is not None and is_excluded(facts, view),
+            facts is not None and facts.not_ready,
         )
         found.setdefault(profile, []).append(node)
     return tuple(tuple(group) for group in found.values())
+
+
+def _with_readiness(config: Config, not_ready: Collection[NodeName]) -> Config:
+    """The configuration as the speakers have it: each knows only of its own node whether that counts."""
+    nodes = {
+        name: replace(facts, not_ready=True) if name in not_ready else facts for name, facts in config.nodes.items()
+    }
+    return replace(config, nodes=nodes) if not_ready else config
+
+
+def _dampened(candidate: Candidate, nodes: Nodes) -> Cause:
+    text = dampened_text(", ".join(map(str, candidate.addresses)))
+    return Cause(reason=DeclineReason.DAMPENED, text=text, protocols=(Protocol.BGP,), nodes=nodes)
 
 
 def _is_in(key: ObjectKey, announced: Iterable[Announced]) -> bool:

@@ -173,6 +173,22 @@ class Name(Enum):
     BGP_SENT = Family("metallb_bgp_total_sent", Form.BARE_COUNTER, _PEER, "Messages sent")
     BGP_RECEIVED = Family("metallb_bgp_total_received", Form.BARE_COUNTER, _PEER, "Messages received")
 
+    DAMPENED = Family("ferrule_prefixes_dampened", Form.GAUGE, (), "Prefixes kept back because they come and go")
+    DAMPENED_TOTAL = Family(
+        "ferrule_prefix_dampings_total", Form.COUNTER, (), "How often a prefix was kept back because it came and went"
+    )
+    WITHDRAWALS_HELD = Family(
+        "ferrule_withdrawals_held",
+        Form.GAUGE,
+        (),
+        "Prefixes that a changed configuration no longer announces and whose withdrawal waits for a moment",
+    )
+    HOLDS = Family(
+        "ferrule_withdrawal_holds_total",
+        Form.COUNTER,
+        ("outcome",),
+        "Configurations whose withdrawals were held: withdrawn after all, or averted",
+    )
     APPLY_SECONDS = Family(
         "ferrule_apply_seconds", Form.HISTOGRAM, ("engine",), "From the first event of a batch to the daemon's answer"
     )

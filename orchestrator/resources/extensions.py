@@ -39,7 +39,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
     `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly
-    prefixes are weighed; `conflicts` are sorted by address.
+    prefixes are weighed; `conflicts` are sorted by address. `dampened` are prefixes kept back because they come and go,
+    sorted, at most `DAMPENED_LIMIT`; `node_not_ready`: BGP's are withdrawn because the Node is NotReady.
     """
 
     node: str
@@ -52,6 +53,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     announced_prefixes: int = 0
     weights: Literal["fine", "coarse", "beyondLimit"] = "fine"
     conflicts: tuple[AddressConflict, ...] = ()
+    dampened: tuple[str, ...] = ()
+    node_not_ready: bool = False
 
 
 class SpeakerState(KubeStruct, frozen=True):
@@ -149,5 +152,6 @@ class AddressQuota(KubeStruct, frozen=True):
     status: AddressQuotaStatus | None = None
 
 
+DAMPENED_LIMIT = 100
 HOLDERS_LIMIT = 100
 NAMESPACES_LIMIT = 100

@@ -292,6 +292,8 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "weights": 'How exactly weights by endpoints are told to routers: "fine", "coarse" to save route policies, or '
         '"beyondLimit" if they are too many even so.',
         "conflicts": "Addresses that somebody else uses as well, sorted.",
+        "dampened": "Prefixes that the node does not announce for a while because they come and go, sorted; at most 100.",
+        "nodeNotReady": "Whether the node announces nothing by BGP because its Node is NotReady.",
     },
     extensions.SpeakerInterface: {
         "": "An interface that may answer for addresses.",

@@ -6,6 +6,8 @@ left more time. Statuses are believed; only for a Service that nobody tells of t
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
+from ipaddress import ip_network
 
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.announced import ANNOUNCED, announced, unannounced, without_speaker
@@ -15,7 +17,7 @@ from orchestrator.decide.node_plan import Protocol
 from orchestrator.decide.outlook import Outlook, Prospects, Speakers
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.peers import node_links
-from orchestrator.net.addresses import IpAddress, parse_address
+from orchestrator.net.addresses import IpAddress, Prefix, parse_address
 from orchestrator.net.link import MacAddress
 from orchestrator.resources.classes import ServedClasses
 from orchestrator.resources.core import Service
@@ -173,7 +175,13 @@ def speakers_of(states: Mapping[NodeName, SpeakerState], classes: ServedClasses)
         classes=classes,
     )
     occupied = {name: _occupied(state) for name, state in states.items() if state.spec.conflicts}
-    return Speakers(nodes=frozenset(states), view=view, occupied=occupied)
+    return Speakers(
+        nodes=frozenset(states),
+        view=view,
+        occupied=occupied,
+        not_ready=frozenset(name for name, state in states.items() if state.spec.node_not_ready),
+        dampened={name: prefixes_in(state.spec.dampened) for name, state in states.items() if state.spec.dampened},
+    )
 
 
 def _occupied(state: SpeakerState) -> Mapping[IpAddress, Occupied]:
@@ -189,6 +197,15 @@ def _occupied(state: SpeakerState) -> Mapping[IpAddress, Occupied]:
             mac=mac, interface=conflict.interface, node=conflict.node, before_use=conflict.action == "refused"
         )
     return found
+
+
+def prefixes_in(texts: Iterable[str]) -> frozenset[Prefix]:
+    """Return the prefixes of a SpeakerState; what is none is passed over."""
+    found: set[Prefix] = set()
+    for text in texts:
+        with suppress(ValueError):
+            found.add(ip_network(text))
+    return frozenset(found)
 
 
 def _held(service: Service) -> Condition | None:

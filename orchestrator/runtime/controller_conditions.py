@@ -7,7 +7,9 @@ rate, so that 10 000 of them delay nobody.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
 
 import msgspec
 import structlog
@@ -18,13 +20,14 @@ from orchestrator.decide.conditions import Observations, Subject, conditions_of,
 from orchestrator.decide.convergence import pool_removed
 from orchestrator.decide.ledger import Assignment, Ledger
 from orchestrator.decide.requests import AllocationRefusal
-from orchestrator.net.addresses import IpAddress
+from orchestrator.net.addresses import IpAddress, Prefix
+from orchestrator.net.coverage import Coverage
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.core import Service
 from orchestrator.resources.extensions import AddressConflict, SpeakerInterface
 from orchestrator.resources.meta import Condition, ObjectKey
 from orchestrator.resources.selectors import admits
-from orchestrator.runtime.controller_announcements import Announcements
+from orchestrator.runtime.controller_announcements import Announcements, prefixes_in
 from orchestrator.runtime.controller_report import now_text
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.settings import Cluster, ControllerSettings
@@ -43,8 +46,19 @@ RETRY_S = 1.0
 IDLE_S = 0.001
 """How long the loop waits for something better to do."""
 
-Told = Mapping[NodeName, tuple[tuple[SpeakerInterface, ...], tuple[AddressConflict, ...], bool]]
-"""Of each speaker its interfaces, its conflicts, and whether it drains."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a speaker says that conditions depend on; `conflicts` and `dampened` concern single addresses."""
+
+    interfaces: tuple[SpeakerInterface, ...]
+    draining: bool
+    node_not_ready: bool
+    conflicts: tuple[AddressConflict, ...]
+    dampened: tuple[str, ...]
+
+
+Told = Mapping[NodeName, Word]
 
 
 class ServiceConditions:
@@ -82,7 +96,13 @@ class ServiceConditions:
     def speakers_changed(self, now: float) -> None:
         """Take in what the SpeakerStates in the store say; `now` is monotonic."""
         told = {
-            node: (state.spec.interfaces, state.spec.conflicts, state.spec.draining)
+            node: Word(
+                interfaces=state.spec.interfaces,
+                draining=state.spec.draining,
+                node_not_ready=state.spec.node_not_ready,
+                conflicts=state.spec.conflicts,
+                dampened=state.spec.dampened,
+            )
             for node, state in self._store.speakers.items()
         }
         if told == self._told:
@@ -94,8 +114,17 @@ class ServiceConditions:
             for key in self._ledger.users(address):
                 self._look_at(key)
                 self._announcements.look_at([key], now)
-        if _without_conflicts(before_told) != _without_conflicts(told):
+        self._announcements.look_at(self._within(_changed_prefixes(before_told, told)), now)
+        if _without_addresses(before_told) != _without_addresses(told):
             self._look_at_all(now)
+
+    def _within(self, prefixes: Collection[Prefix]) -> list[ObjectKey]:
+        """The Services that have an address in one of the prefixes."""
+        if not prefixes:
+            return []
+        covered = Coverage(prefixes)
+        held = ((key, assignment.addresses) for key, assignment in self._ledger.assignments.items())
+        return [key for key, addresses in held if any(covered.overlaps(ip_network(each)) for each in addresses)]
 
     def configured(self, config: Config, now: float) -> None:
         """Use this configuration from now on."""
@@ -223,8 +252,14 @@ def _changed_conflicts(before: Observations, after: Observations) -> list[IpAddr
     return [address for address in addresses if before.conflicts.get(address) != after.conflicts.get(address)]
 
 
-def _without_conflicts(told: Told) -> Mapping[NodeName, object]:
-    return {node: (interfaces, draining) for node, (interfaces, _, draining) in told.items()}
+def _without_addresses(told: Told) -> Mapping[NodeName, Word]:
+    return {node: replace(word, conflicts=(), dampened=()) for node, word in told.items()}
+
+
+def _changed_prefixes(before: Told, after: Told) -> frozenset[Prefix]:
+    """The prefixes that some speaker has begun to keep back, or has released."""
+    now, then = ({(node, each) for node, word in told.items() for each in word.dampened} for told in (after, before))
+    return prefixes_in(text for _, text in now ^ then)
 
 
 def _relevant(config: Config) -> tuple[object, ...]:

@@ -13,6 +13,7 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.config.engines import usable
 from orchestrator.config.model import Config, NodeFacts, NodeName
+from orchestrator.config.nodes import heeding_readiness
 from orchestrator.config.resolve import resolve
 from orchestrator.decide.allocator import Allocator, Gone
 from orchestrator.decide.convergence import Rules
@@ -86,6 +87,11 @@ def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, 
         problems=tuple(dict.fromkeys((*manifests.all_problems, *manifests.located(resolved.problems)))),
         refusals=allocated.refusals,
     )
+
+
+def heeding(computed: Computed, node: NodeName) -> Computed:
+    """Return the same for a node that withdraws while it is NotReady."""
+    return replace(computed, config=heeding_readiness(computed.config, node, computed.store.snapshot().nodes))
 
 
 def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView, engine: BgpEngine = BgpEngine.FRR) -> NodeOutcome:

@@ -122,6 +122,14 @@ class Planner:
             None if contest is None else contest.winner(contest.candidates(None) & rivals or rivals, self._shares.homes)
         )
 
+    def prefixes_under(self, config: Config) -> Iterator[Prefix]:
+        """Yield the prefixes that the groups which have some would have with another configuration."""
+        for group, plan in self._sum.groups.items():
+            if plan.routes:
+                services, endpoints = self._objects(group)
+                planned = prepare(config, services, endpoints, self._view).bgp.routes
+                yield from (route.prefix for route in planned)
+
     def diverging(self, groups: Iterable[GroupId]) -> int:
         """Compute these groups anew and return how many differ from what is kept; 0 is right."""
         return sum(self._compute_anew(group) != self._sum.groups.get(group) for group in groups)

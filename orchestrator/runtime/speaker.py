@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 
@@ -28,8 +29,10 @@ from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.rivals import Rivalry
 from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
+from orchestrator.runtime.speaker_hold import ConfigurationHold
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_routes import SpeakerRoutes
 from orchestrator.runtime.speaker_telling import Telling
 from orchestrator.runtime.store import Changes, ObjectStore
 from orchestrator.settings import HEARTBEAT_SECRET, SpeakerSettings
@@ -60,9 +63,9 @@ class Speaker:
         self._readiness = readiness
         self._store = store
         self._rivalry = Rivalry(metrics, readiness)
-        self._configuration = SpeakerConfiguration(
-            settings.node, settings.namespace, sink, metrics, settings.bgp_engine
-        )
+        self._configuration = SpeakerConfiguration(settings, sink, metrics)
+        self._hold = ConfigurationHold(settings.withdrawal_hold_s, metrics)
+        self._routes = SpeakerRoutes(settings.damping_limit_s, metrics)
         self._exclusions = ExclusionList(settings.exclusion_file, self.feed.put)
         self._exclusion_problems: tuple[Problem, ...] = ()
         self._key_file = None if settings.key_folder is None else KeyFile(settings.key_folder, self.feed.put)
@@ -74,7 +77,7 @@ class Speaker:
         self._view = self._layer2.view(time.monotonic())
         self._planner = Planner(self._view, self._store)
         instance = str(uuid.uuid4())
-        self._telling = Telling(settings.node, instance, sink, self._report, self._planner, self._layer2)
+        self._telling = Telling(instance, sink, self._report, self._planner, self._layer2, self._routes)
         self._key = SecretText("")
         self._started = False
         self._planning = asyncio.Lock()
@@ -119,7 +122,7 @@ class Speaker:
     def _patience(self) -> float | None:
         """Seconds until time alone changes something, None if it never does."""
         now = time.monotonic()
-        deadline = min(self._layer2.deadline(now), self._telling.deadline)
+        deadline = min(self._layer2.deadline(now), self._telling.deadline, self._hold.deadline, self._routes.deadline)
         return max(0.0, deadline - now) if deadline < math.inf else None
 
     def _take_reports(self, batch: Iterable[object], changes: Changes) -> bool:
@@ -155,17 +158,22 @@ class Speaker:
 
     async def _cycle(self, changes: Changes, started: float, *, relinked: bool) -> None:
         first = not self._started
-        reconfigured = first or changes.configuration or changes.last_good
-        config = self._planner.config
+        before = config = self._planner.config
+        outcomes: list[Outcome] = []
         if first:
             await self._telling.begin(self._store)
-        if reconfigured:
+        if first or changes.configuration or changes.last_good or self._hold.deadline <= started:
             config = await self._configuration.resolve(self._store, self._exclusion_problems)
             self._take_key()
-            reconfigured = first or config != self._planner.config
+            if not first:
+                outcomes, config = self._hold.weigh(self._planner, config, changes.announcements, started)
+        reconfigured = first or config != before
         if first or relinked or changes.configuration or changes.speakers or changes.failovers:
             self._layer2.look_around(config)
-        outcomes = self._plan(changes, config if reconfigured else None, started)
+        if reconfigured:
+            self._check_node(config)
+        new = config if first or config != self._planner.config else None
+        outcomes = self._plan(changes, new, outcomes, started)
         self._layer2.send(self._key)
         self._plan_bgp(outcomes, started, anew=reconfigured or relinked)
         await self._telling.planned(outcomes, self._store)
@@ -181,15 +189,14 @@ class Speaker:
         if first:
             gc.freeze()  # what was there first mostly stays: to look through it takes 80 ms at 5000 Services, each time
 
-    def _plan(self, changes: Changes, config: Config | None, now: float) -> list[Outcome]:
-        """Plan again what changed; `config` is the new configuration, None if it is the old one.
+    def _plan(self, changes: Changes, config: Config | None, earlier: list[Outcome], now: float) -> list[Outcome]:
+        """Plan again what changed; `config` is the new configuration, None if it is the old one. Returns all outcomes.
 
         Claims are judged by the new plan: who hears of a move late would defend what is no longer its own.
         """
-        outcomes = [*self._review(now), self._planner.limit_policies(self._bgp.policy_limit)]
+        outcomes = [*earlier, *self._review(now), self._planner.limit_policies(self._bgp.policy_limit)]
         if config is not None:
             outcomes.append(self._planner.configuration_changed(config))
-            self._check_node(config)
         elif changes.announcements:
             outcomes.append(self._planner.services_changed(changes.announcements))
         self._layer2.tenures.pass_time(now)
@@ -222,11 +229,12 @@ class Speaker:
         self._key = key
 
     def _plan_bgp(self, outcomes: list[Outcome], started: float, *, anew: bool) -> None:
-        prefixes = frozenset(prefix for outcome in outcomes for prefix in outcome.change.prefixes)
+        changed = self._routes.follow(self._planner.plan, outcomes, started)
+        plan = replace(self._planner.plan, routes=self._routes.routes)
         if anew:
-            self._bgp.reconfigure(self._planner.config, self._planner.plan, self._layer2.links, started)
-        elif prefixes:
-            self._bgp.change(self._planner.plan, prefixes, started)
+            self._bgp.reconfigure(self._planner.config, plan, self._layer2.links, started)
+        elif changed:
+            self._bgp.change(plan, changed, started)
 
     def _check_node(self, config: Config) -> None:
         node = self._settings.node

@@ -12,8 +12,8 @@ import structlog
 
 from orchestrator.config.engines import usable
 from orchestrator.config.model import Config, LastGood
+from orchestrator.config.nodes import heeding_readiness
 from orchestrator.config.resolve import resolve
-from orchestrator.net.bgp import BgpEngine
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import Problem, Severity
 from orchestrator.resources.metallb import ConfigurationState
@@ -22,7 +22,7 @@ from orchestrator.resources.snapshot import ClusterSnapshot
 from orchestrator.runtime.configuration_state import configuration_state
 from orchestrator.runtime.last_good import from_config_map
 from orchestrator.runtime.store import ObjectStore
-from orchestrator.settings import HEARTBEAT_SECRET
+from orchestrator.settings import HEARTBEAT_SECRET, SpeakerSettings
 from orchestrator.sources.interface import Sink
 
 log = structlog.get_logger()
@@ -39,10 +39,8 @@ def heartbeat_key(snapshot: ClusterSnapshot) -> SecretText:
 class SpeakerConfiguration:
     """Resolves for one speaker, and reports what it cannot use; only changes are written."""
 
-    def __init__(self, node: str, namespace: str, sink: Sink, metrics: Metrics, engine: BgpEngine) -> None:
-        self._node = node
-        self._engine = engine
-        self._namespace = namespace
+    def __init__(self, settings: SpeakerSettings, sink: Sink, metrics: Metrics) -> None:
+        self._settings = settings
         self._sink = sink
         self._metrics = metrics
         self._own_last_good: LastGood = {}
@@ -55,14 +53,20 @@ class SpeakerConfiguration:
         snapshot = store.snapshot()
         resolved = resolve(_with_removed_pools(snapshot, last_good), last_good)
         self._own_last_good = resolved.last_good
-        config, refused = usable(self._engine, resolved.config)
+        config, refused = usable(self._settings.bgp_engine, resolved.config)
+        if self._settings.withdraw_not_ready:
+            config = heeding_readiness(config, self._settings.node, snapshot.nodes)
         await self._report((*store.problems(), *more, *resolved.problems, *refused))
         return config
 
     async def _report(self, problems: tuple[Problem, ...]) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         state = configuration_state(
-            node=self._node, namespace=self._namespace, problems=problems, previous=self._state, now=now
+            node=self._settings.node,
+            namespace=self._settings.namespace,
+            problems=problems,
+            previous=self._state,
+            now=now,
         )
         for problem in problems:
             if problem not in self._told:

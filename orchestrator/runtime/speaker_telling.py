@@ -10,16 +10,17 @@ from collections.abc import Iterable
 import msgspec
 import structlog
 
-from orchestrator.config.model import NodeName
 from orchestrator.decide.groups import GroupId
 from orchestrator.decide.node_plan import GroupPlan
+from orchestrator.decide.withdrawal import without_dampened
 from orchestrator.fsm.tenure import on_air
-from orchestrator.net.addresses import IpAddress, parse_address
-from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
+from orchestrator.net.addresses import IpAddress, parse_address, prefix_key
+from orchestrator.resources.extensions import DAMPENED_LIMIT, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_routes import SpeakerRoutes
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Sink
 from orchestrator.version import __version__
@@ -28,22 +29,31 @@ log = structlog.get_logger()
 
 COUNTS_INTERVAL_S = 5.0
 """How often counts alone are told: they change with every Service, and all nodes and the controller hear of it."""
+DAMPENED_INTERVAL_S = 1.0
+"""The same of prefixes that are kept back: the first delay is 5 s."""
 
 NOTHING = GroupPlan()
 
 
 class Telling:
-    """Joins plans and tenures to what the report and this node's SpeakerState say."""
+    """Joins plans, tenures and damping to what the report and this node's SpeakerState say."""
 
     def __init__(
-        self, node: NodeName, instance: str, sink: Sink, report: SpeakerReport, planner: Planner, layer2: Layer2
+        self,
+        instance: str,
+        sink: Sink,
+        report: SpeakerReport,
+        planner: Planner,
+        layer2: Layer2,
+        routes: SpeakerRoutes,
     ) -> None:
-        self._node = node
+        self._node = planner.view.node
         self._instance = instance
         self._sink = sink
         self._report = report
         self._planner = planner
         self._layer2 = layer2
+        self._routes = routes
         self._partly: dict[GroupId, GroupPlan] = {}
         self._state: SpeakerState | None = None
         self._told_at = -math.inf
@@ -68,8 +78,8 @@ class Telling:
             if conflict.action == "defended":
                 await self._report.conflict(conflict, self._services_of(parse_address(conflict.address)))
         if changes:
-            plan = self._planner.plan
-            log.info("planned", groups=len(changes), prefixes=len(plan.routes), addresses=len(plan.layer2))
+            addresses = len(self._planner.plan.layer2)
+            log.info("planned", groups=len(changes), prefixes=len(self._routes.routes), addresses=addresses)
 
     async def forget_leftovers(self) -> None:
         await self._report.forget_leftovers(self._planner.group_plans.values())
@@ -92,17 +102,19 @@ class Telling:
                 interfaces=self._layer2.interfaces,
                 draining=draining,
                 announced_addresses=len(tenures.held),
-                announced_prefixes=len(self._planner.plan.routes),
+                announced_prefixes=len(self._routes.routes),
                 weights=self._planner.precision.value,
                 conflicts=tenures.conflicts,
+                dampened=tuple(map(str, sorted(self._routes.dampened, key=prefix_key)))[:DAMPENED_LIMIT],
+                node_not_ready=facts is not None and facts.not_ready,
             ),
         )
         self.deadline = math.inf
         if state == self._state:
             return
-        may_wait = self._state is not None and _without_counts(state) == _without_counts(self._state)
-        if may_wait and now < self._told_at + COUNTS_INTERVAL_S:
-            self.deadline = self._told_at + COUNTS_INTERVAL_S
+        due = -math.inf if self._state is None else self._told_at + _patience(self._state.spec, state.spec)
+        if now < due:
+            self.deadline = due
             return
         if state.spec.weights != ("fine" if self._state is None else self._state.spec.weights):
             log.warning("another precision of weights", weights=state.spec.weights)
@@ -110,7 +122,10 @@ class Telling:
         self._state, self._told_at = state, now
 
     def _changes(self, outcomes: Iterable[Outcome]) -> list[tuple[GroupPlan, GroupPlan]]:
-        """Per group what was told and what is to be told; groups of which addresses are off the air are looked at again."""
+        """Per group what was told and what is to be told.
+
+        Groups of which addresses are off the air, or prefixes kept back, are looked at again.
+        """
         told = dict(self._partly)
         for outcome in outcomes:
             for group, (before, _) in outcome.groups.items():
@@ -120,7 +135,7 @@ class Telling:
         self._partly = {}
         for group, before in told.items():
             plan = self._planner.group_plans.get(group, GroupPlan())
-            after = on_air(plan, off_air)
+            after = without_dampened(on_air(plan, off_air), self._routes.dampened)
             if after is not plan:
                 self._partly[group] = after
             if after != before:
@@ -132,8 +147,15 @@ class Telling:
         return frozenset(part.service for plan in plans for part in plan.announced if address in part.addresses)
 
 
-def _without_counts(state: SpeakerState) -> SpeakerStateSpec:
-    return msgspec.structs.replace(state.spec, announced_addresses=0, announced_prefixes=0)
+def _patience(before: SpeakerStateSpec, after: SpeakerStateSpec) -> float:
+    """How long what is told stands at least."""
+    if _lasting(before) != _lasting(after):
+        return 0.0
+    return COUNTS_INTERVAL_S if before.dampened == after.dampened else DAMPENED_INTERVAL_S
+
+
+def _lasting(spec: SpeakerStateSpec) -> SpeakerStateSpec:
+    return msgspec.structs.replace(spec, announced_addresses=0, announced_prefixes=0, dampened=())
 
 
 def _joined(plans: Iterable[GroupPlan]) -> GroupPlan:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from orchestrator.config.model import BgpAdvertisement, Config, L2Advertisement, NodeFacts, Peer, Pool
 from orchestrator.net.addresses import IpAddress, parse_address, parse_range
 from orchestrator.net.bgp import Asn
@@ -77,6 +79,12 @@ def namespace_object(name: str, **labels: str) -> core.Namespace:
 
 def node_object(name: str, annotations: Mapping[str, str] | None = None, **labels: str) -> core.Node:
     return core.Node(metadata=ObjectMeta(name=name, labels=labels, annotations=dict(annotations or {})))
+
+
+def with_conditions(node: core.Node, **conditions: str) -> core.Node:
+    """The node with these conditions: their types and statuses."""
+    found = tuple(core.NodeCondition(type=name, status=status) for name, status in conditions.items())
+    return msgspec.structs.replace(node, status=core.NodeStatus(conditions=found))
 
 
 def named(*objects: Any) -> dict[str, Any]:

@@ -92,6 +92,13 @@ def test_switch_may_be_given_its_value(words: tuple[str, ...], value: bool) -> N
     assert parse("speaker", "--node=n1", *words).ignore_exclude_lb is value
 
 
+def test_withdrawal_is_settable() -> None:
+    found = parse("speaker", "--node=n1", "--withdraw-not-ready", "--damping-limit=0", "--withdrawal-hold=2.5")
+    assert (found.withdraw_not_ready, found.damping_limit, found.withdrawal_hold) == (True, 0.0, 2.5)
+    plain = parse("speaker", "--node=n1")
+    assert (plain.withdraw_not_ready, plain.damping_limit, plain.withdrawal_hold) == (False, 60.0, 5.0)
+
+
 @pytest.mark.parametrize(
     "words", [("--ignore-exclude-lb=maybe", "--node=n1"), (), ("--node=",), ("--node=n1", "--ml-bindport=70000")]
 )

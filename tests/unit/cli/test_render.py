@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.main import main
+from tests.support import losing
+from tests.support.engines import peers
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 PASSWORD_CASE = GOLDEN / "multihop-password-timers" / "resources.yaml"
@@ -167,3 +169,17 @@ def test_exabgp_file_has_no_password_unless_asked_for_and_its_commands_beside_it
     assert 'revision ***"' in printed
     assert "# neighbor 192.0.2.254 announce attributes next-hop 10.99.0.1 " in printed
     assert printed.endswith("# daemons: exabgp\n")
+
+
+@pytest.mark.parametrize(("flags", "expected"), [(("--withdraw-not-ready",), []), ((), ["203.0.113.1/32"])])
+def test_readiness_counts_if_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, flags: tuple[str, ...], expected: list[str]
+) -> None:
+    parts = (losing.nodes(not_ready=("a",)), losing.POOLS, losing.ADVERTISEMENT, peers(only=("four",)))
+    web = losing.service("web", "203.0.113.1") + losing.endpoints("web")
+    (tmp_path / "all.yaml").write_text("---\n".join((*parts, web)))
+    assert render("--node", "node-a", "-o", "json", *flags, str(tmp_path)) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [route["prefix"] for route in printed["routes"]] == expected
+    reasons = [each["reason"] for each in printed["declined"] if each["protocol"] == "bgp"]
+    assert reasons == ([] if expected else ["nodeNotReady"])

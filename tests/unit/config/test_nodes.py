@@ -2,10 +2,11 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.nodes import facts_of, problems_of, selected
+from orchestrator.config.model import Config
+from orchestrator.config.nodes import facts_of, heeding_readiness, problems_of, selected
 from orchestrator.resources import core
 from orchestrator.resources.meta import ObjectMeta, Severity
-from tests.support.objects import ips, labeled, node_object
+from tests.support.objects import config, ips, labeled, named, node_object, with_conditions
 
 
 def test_facts_are_taken_from_the_node() -> None:
@@ -75,3 +76,36 @@ def test_med_has_32_bits() -> None:
     node = annotated(med="4294967296")
     assert facts_of(node).med is None
     assert [problem.field for problem in problems_of(node)] == ["metadata.annotations[ferrule.io/med]"]
+
+
+def cluster(*ready: str) -> tuple[Config, dict[str, core.Node]]:
+    """Nodes n1, n2, ... with these statuses of the condition Ready; empty: without one."""
+    nodes = [node_object(f"n{number}") for number in range(1, len(ready) + 1)]
+    told = [with_conditions(node, Ready=one) if one else node for node, one in zip(nodes, ready, strict=True)]
+    return config(nodes=[node.metadata.name for node in nodes]), named(*told)
+
+
+@pytest.mark.parametrize(
+    ("ready", "expected"),
+    [
+        (("False", "True", "True", "True"), True),
+        (("Unknown", "True", "True", "True"), True),
+        (("True", "False", "True", "True"), False),
+        (("", "True", "True", "True"), False),
+        (("False", "True", "True"), False),
+        (("False",), False),
+        (("False", "False", "True", "True"), False),
+        (("False", "Unknown", "False", *("True",) * 7), True),
+        (("False", "Unknown", "False", "False", *("True",) * 9), False),
+    ],
+)
+def test_node_that_is_not_ready_counts_unless_too_many_are(ready: tuple[str, ...], expected: bool) -> None:
+    before, nodes = cluster(*ready)
+    after = heeding_readiness(before, "n1", nodes)
+    assert after.nodes["n1"].not_ready is expected
+    assert not any(facts.not_ready for name, facts in after.nodes.items() if name != "n1")
+
+
+def test_node_that_is_not_known_changes_nothing() -> None:
+    before, nodes = cluster("False", "True", "True", "True")
+    assert heeding_readiness(before, "n9", nodes) is before

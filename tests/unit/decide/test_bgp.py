@@ -106,6 +106,7 @@ def test_locked_peer_goes_on_getting_prefixes() -> None:
 
 CUT = NodeFacts(name="n1", labels={}, network_unavailable=True)
 LABELED = NodeFacts(name="n1", labels={}, excluded_from_balancers=True)
+SICK = NodeFacts(name="n1", labels={}, not_ready=True)
 LOCAL: dict[str, Any] = {"external_traffic_policy": "Local"}
 
 
@@ -131,6 +132,7 @@ LOCAL: dict[str, Any] = {"external_traffic_policy": "Local"}
         ),
         (known(bgp("b", "n1"), nodes=[CUT]), WEB, (), DeclineReason.NODE_NETWORK_UNAVAILABLE),
         (known(bgp("b", "n1"), nodes=[LABELED]), WEB, (), DeclineReason.NODE_EXCLUDED),
+        (known(bgp("b", "n1"), nodes=[SICK]), WEB, (), DeclineReason.NODE_NOT_READY),
         (known(bgp("b", "n1")), service(held=["10.0.0.1"], **LOCAL), ("n2",), DeclineReason.NO_LOCAL_ENDPOINTS),
         (known(bgp("b", "n1")), WEB, (), DeclineReason.NO_ENDPOINTS),
         (known(bgp("b", "n1"), peers=()), WEB, ("n1",), DeclineReason.NO_PEER_ON_NODE),

@@ -1,5 +1,6 @@
 """Who should announce a Service, and what is said where nobody should: a table of configurations."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -73,6 +74,7 @@ SIX = service(held=["2001:db8::1"])
 ALL_EXCLUDED = [facts(name, excluded_from_balancers=True) for name in NODES]
 ONE_CUT = [facts("a", network_unavailable=True), *ALL_EXCLUDED[1:]]
 SHARED = service(held=["10.0.0.1"], annotations={"metallb.io/allow-shared-ip": "key"}, labels={"app": "web"})
+DAMPENED = frozenset({ip_network("10.0.0.1/32")})
 TAKEN = Occupied(mac=MacAddress.parse("02:00:00:00:00:99"), interface="eth0", before_use=True)
 
 
@@ -134,6 +136,10 @@ TAKEN = Occupied(mac=MacAddress.parse("02:00:00:00:00:99"), interface="eth0", be
             [((LAYER2,), DeclineReason.NO_INTERFACE, ("a",))],
         ),
         (
+            outlook(over_bgp(), not_ready=frozenset({"b"}), dampened={"a": DAMPENED, "c": DAMPENED}),
+            [((BGP,), DeclineReason.DAMPENED, ("a", "c")), ((BGP,), DeclineReason.NODE_NOT_READY, ("b",))],
+        ),
+        (
             outlook(over_layer2(), nodes=("a",), occupied={"a": {parse_address("10.0.0.1"): TAKEN}}),
             [((LAYER2,), DeclineReason.ADDRESS_IN_USE, ("a",))],
         ),
@@ -166,6 +172,19 @@ def test_service_whose_sharer_serves_elsewhere_is_told_that_no_node_can_own_both
         ((LAYER2,), DeclineReason.NOT_OWNER, ("a",)),
         ((LAYER2,), DeclineReason.NO_LOCAL_ENDPOINTS, ("b", "c")),
     ]
+
+
+def test_nodes_that_keep_a_prefix_back_are_not_planned() -> None:
+    found = outlook(over_bgp(), dampened={"b": DAMPENED})
+    assert found.planned == {BGP: ("a", "c")}
+    assert told(found) == [((BGP,), DeclineReason.DAMPENED, ("b",))]
+
+
+def test_address_that_another_prefix_carries_is_not_kept_back() -> None:
+    both = known(
+        bgp_advertisements=(bgp("exact", *EVERYWHERE), bgp("wide", *EVERYWHERE, aggregation_length=24)), peers=[ROUTER]
+    )
+    assert outlook(both, dampened={"b": DAMPENED}).planned == {BGP: NODES}
 
 
 def test_bgp_nodes_are_those_of_the_outlook() -> None:

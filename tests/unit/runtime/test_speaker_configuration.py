@@ -1,20 +1,23 @@
 """What a speaker says of the configuration: it ends with its cause."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 from prometheus_client import generate_latest
 from structlog.testing import capture_logs
 
-from orchestrator.net.bgp import BgpEngine
+from orchestrator.config.model import Config
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources.core import Node
 from orchestrator.resources.metallb import BGPPeer
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration
 from orchestrator.runtime.store import ObjectStore
+from orchestrator.settings import Folders, RunFolder, SpeakerSettings
 from orchestrator.sources.interface import Upserted
 from orchestrator.sources.manifests.state import ManifestsSink
-from tests.support.objects import NAMESPACE, node_object, peer_object
+from tests.support.objects import NAMESPACE, node_object, peer_object, with_conditions
 
 GOOD = peer_object("tor")
 BROKEN = peer_object("tor", bfd_profile="fast")
@@ -24,11 +27,17 @@ STATE = f"configurationstates/{NAMESPACE}/speaker-n1.yaml"
 class Speaker:
     """The configuration of node n1, its metrics and its state folder."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, **flags: Any) -> None:
         self.metrics = Metrics(SPEAKER_METRICS)
         self._state = state
         self._store = ObjectStore(NAMESPACE, "ferrule-last-good")
-        self._configuration = SpeakerConfiguration("n1", NAMESPACE, ManifestsSink(state), self.metrics, BgpEngine.FRR)
+        settings = SpeakerSettings(origin=Folders(source=state, state=state), node="n1", run=RunFolder(state), **flags)
+        self._configuration = SpeakerConfiguration(settings, ManifestsSink(state), self.metrics)
+
+    async def knows(self, *nodes: Node) -> Config:
+        """The configuration with these nodes."""
+        self._store.apply([Upserted(node) for node in nodes])
+        return await self._configuration.resolve(self._store)
 
     async def reads(self, obj: BGPPeer | Node) -> tuple[float, str, str]:
         """The gauge of stale configuration, result and summary after the object is so."""
@@ -57,3 +66,11 @@ async def test_warning_is_logged_when_it_comes_and_not_again(tmp_path: Path) -> 
         assert await speaker.reads(wrong) == (0.0, "Valid", "")
         assert await speaker.reads(GOOD) == (0.0, "Valid", "")
     assert [(line["object"], line["field"]) for line in logged] == [("Node n1", "metadata.annotations[ferrule.io/med]")]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+async def test_readiness_counts_only_if_asked_for(tmp_path: Path, asked: bool) -> None:
+    sick = with_conditions(node_object("n1"), Ready="False")
+    others = [with_conditions(node_object(name), Ready="True") for name in ("n2", "n3", "n4")]
+    config = await Speaker(tmp_path, withdraw_not_ready=asked).knows(sick, *others)
+    assert config.nodes["n1"].not_ready is asked

@@ -4,7 +4,10 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from prometheus_client import generate_latest
+
 from orchestrator.config.model import Weight
+from orchestrator.fsm.damping import FREE
 from orchestrator.fsm.responder_api import Probed
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources import core
@@ -12,6 +15,7 @@ from orchestrator.resources.meta import ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
+from orchestrator.runtime.speaker_routes import SpeakerRoutes
 from orchestrator.runtime.speaker_telling import COUNTS_INTERVAL_S, Telling
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import Folders, RunFolder, SpeakerSettings
@@ -25,9 +29,9 @@ CONFIG = objects.config(nodes=("a",), pools=[POOL])
 SHARING = {"metallb.io/allow-shared-ip": "one"}
 
 
-def slice_of(service: str) -> core.EndpointSlice:
+def slice_of(service: str, *, ready: bool = True) -> core.EndpointSlice:
     metadata = ObjectMeta(name=f"{service}-1", namespace="default", labels={core.LABEL_SERVICE_NAME: service})
-    return core.EndpointSlice(metadata=metadata, endpoints=(objects.endpoint("a"),))
+    return core.EndpointSlice(metadata=metadata, endpoints=(objects.endpoint("a", ready=ready),))
 
 
 class Speaker:
@@ -35,7 +39,8 @@ class Speaker:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        metrics, sink = Metrics(SPEAKER_METRICS), ManifestsSink(state)
+        self.metrics, sink = Metrics(SPEAKER_METRICS), ManifestsSink(state)
+        metrics = self.metrics
         settings = SpeakerSettings(origin=Folders(source=state, state=state), node="a", run=RunFolder(state))
         self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
         web = objects.service("web", held=(FIRST, SECOND), annotations=SHARING)
@@ -43,11 +48,20 @@ class Speaker:
         self.layer2 = Layer2(settings, metrics, self.store, lambda _event: None)
         self.planner = Planner(self.layer2.view(0.0), self.store)
         report = SpeakerReport("a", objects.NAMESPACE, sink, metrics)
-        self.telling = Telling("a", "instance", sink, report, self.planner, self.layer2)
+        self.routes = SpeakerRoutes(settings.damping_limit_s, metrics)
+        self.telling = Telling("instance", sink, report, self.planner, self.layer2, self.routes)
 
-    async def tell(self, *outcomes: Outcome) -> None:
-        self.layer2.follow(outcomes, self.planner, 0.0)
+    async def tell(self, *outcomes: Outcome, now: float = 0.0) -> None:
+        self.layer2.follow(outcomes, self.planner, now)
+        self.routes.follow(self.planner.plan, outcomes, now)
         await self.telling.planned(outcomes, self.store)
+
+    def reported(self) -> set[str]:
+        """What the metrics say of the Service over BGP: announced, or why it is not."""
+        lines = generate_latest(self.metrics.registry).decode().splitlines()
+        of_bgp = [line for line in lines if 'protocol="bgp"' in line]
+        declined = {line.split('reason="')[1].split('"')[0] for line in of_bgp if "ferrule_services_declined" in line}
+        return declined or {"announced" for line in of_bgp if "metallb_speaker_announced" in line}
 
     def told(self) -> list[str]:
         """The kinds of what was written, by folder."""
@@ -123,3 +137,24 @@ async def test_precision_of_weights_is_told_at_once(tmp_path: Path) -> None:
         await speaker.tell(speaker.planner.limit_policies(limit))
         await speaker.telling.state(10.0)
         assert f"weights: {told}" in path.read_text()
+
+
+async def test_service_whose_prefixes_are_kept_back_has_no_status_until_they_are_announced(tmp_path: Path) -> None:
+    speaker = Speaker(tmp_path)
+    pool = objects.pool("lan", "10.0.0.0/24", "2001:db8::/120", bgp_advertisements=(objects.bgp("all", "a"),))
+    config = objects.config(
+        nodes=("a",), pools=[pool], peers=[objects.peer("tor", "a", dual_stack_address_family=True)]
+    )
+    await speaker.tell(speaker.planner.configuration_changed(config))
+    assert speaker.reported() == {"announced"}
+    for number in range(FREE + 1):
+        for ready in (False, True):
+            changes = speaker.store.apply([Upserted(slice_of("web", ready=ready))])
+            await speaker.tell(speaker.planner.services_changed(changes.announcements), now=number / 10)
+    assert speaker.reported() == {"dampened"}
+    await speaker.telling.state(1.0)
+    (path,) = (tmp_path / "speakerstates").iterdir()
+    assert "dampened:\n  - 10.0.0.1/32" in path.read_text()
+    assert "announcedPrefixes: 0" in path.read_text()
+    await speaker.tell(now=speaker.routes.deadline)
+    assert speaker.reported() == {"announced"}
