@@ -16,7 +16,7 @@ from orchestrator.lab import layout, network, probes, router
 from orchestrator.lab.layout import LanHost
 from orchestrator.lab.topology import Lab
 from tests.bench import manifests
-from tests.bench.path import LogLine, temporary_lab
+from tests.bench.path import UNDAMPED, LogLine, temporary_lab
 from tests.bench.processes import cpu_s
 from tests.support.plane import Plane
 
@@ -47,7 +47,7 @@ class ClusterPath:
             self.start_speaker(name)
 
     def start_speaker(self, node: str) -> None:
-        self._start(speaker_of(node), node, ["speaker", *self._run(node)])
+        self._start(speaker_of(node), node, ["speaker", *self._run(node), *UNDAMPED])
 
     def stop(self, process: str) -> None:
         """End it in order and wait for it."""

@@ -24,6 +24,8 @@ SPEAKER = f"speaker-{NODE}"
 SUPERVISOR = f"supervise-{NODE}"
 CONTROLLER = "controller"
 CONFIGURATIONS = {BgpEngine.FRR: manifests.CONFIGURATION, BgpEngine.EXABGP: manifests.EXABGP_CONFIGURATION}
+UNDAMPED = ("--damping-limit", "0")
+"""Benches take one endpoint away again and again."""
 START_LIMIT_S = 300.0
 QUIET_S = 0.1
 """CPU time per second of a speaker and a controller that have nothing to do, audits included."""
@@ -59,7 +61,7 @@ class RunningPath:
 
     def start_speaker(self) -> None:
         self.started[SPEAKER] = time.time()
-        processes.start_speaker(self.lab, NODE, ["--bgp-engine", self.engine.value])
+        processes.start_speaker(self.lab, NODE, ["--bgp-engine", self.engine.value, *UNDAMPED])
 
     def start_supervisor(self) -> None:
         self.started[SUPERVISOR] = time.time()
