@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from orchestrator.config.model import Config, Peer, RemoteAs
+from orchestrator.config.extras import FIELD
+from orchestrator.config.model import Config, Extras, Peer, RemoteAs
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.meta import Problem
 
@@ -17,28 +18,38 @@ SECOND = timedelta(seconds=1)
 
 
 def refusals(engine: BgpEngine, config: Config) -> tuple[Problem, ...]:
-    """Return what the engine cannot do of each peer, by peer and field; such a peer has no session."""
+    """Return what the engine cannot do: of each peer, by peer and field (such a peer has no session), and of `bgpextras`."""
     if engine is BgpEngine.FRR:
         return ()
     peers = {**config.peers, **config.locked_peers}
-    return tuple(
+    of_peers = tuple(
         Problem(ref=peer.origin, field=field, message=f"ExaBGP {cannot}; {remedy}, or use the FRR engine")
         for _, peer in sorted(peers.items())
         for field, cannot, remedy in _beyond_exabgp(peer)
+    )
+    return of_peers if config.extras is None else (*of_peers, _of_extras(config.extras))
+
+
+def _of_extras(extras: Extras) -> Problem:
+    return Problem(
+        ref=extras.origin,
+        field=FIELD,
+        message="ExaBGP does not read the language of FRR; remove the text, or use the FRR engine",
     )
 
 
 def usable(engine: BgpEngine, config: Config) -> tuple[Config, tuple[Problem, ...]]:
     """Return the configuration without the peers that the engine cannot serve, and why: these have no session."""
     problems = refusals(engine, config)
-    names = frozenset(problem.ref.name for problem in problems)
-    if not names:
+    names = frozenset(problem.ref.name for problem in problems if problem.ref.kind == "BGPPeer")
+    if not problems:
         return config, ()
     served = replace(
         config,
         peers={name: peer for name, peer in config.peers.items() if name not in names},
         locked_peers={name: peer for name, peer in config.locked_peers.items() if name not in names},
         held_peers=config.held_peers - names,
+        extras=None,
     )
     return served, problems
 

@@ -234,6 +234,14 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extras:
+    """Raw FRR text of the user; `text` None: there is one that cannot be used, so what was accepted last stays."""
+
+    origin: ObjectRef
+    text: SecretText | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """What decisions need of a Node object. `internal_addresses` are its InternalIPs in the object's order.
 
@@ -269,6 +277,7 @@ class Config:
     quotas: Mapping[str, AddressQuota] = field(default_factory=dict)
     held_peers: frozenset[str] = frozenset()
     locked_peers: Mapping[str, Peer] = field(default_factory=dict)
+    extras: Extras | None = None
 
     def peers_of(self, node: NodeName) -> tuple[Peer, ...]:
         """The peers of one node, by name."""

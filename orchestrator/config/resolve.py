@@ -16,6 +16,7 @@ from orchestrator.config import (
     attachment,
     bfd,
     communities,
+    extras,
     nodes,
     peers,
     pools,
@@ -68,6 +69,7 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
     carrying, carrying_step = _attach(knowledge, drafts, around, settled, profiles)
     reserved, reserved_step = _reservations(knowledge, drafts, all_pools=drafts.keys() == around.pool_names)
     quotas, quota_step = _quotas(knowledge, around.pool_names)
+    added, extras_problems = extras.extras_of(snapshot)
     steps = (
         _Step(tuple(problem for node in snapshot.nodes.values() for problem in nodes.problems_of(node)), {}),
         profile_step,
@@ -77,6 +79,7 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
         carrying_step,
         reserved_step,
         quota_step,
+        _Step(extras_problems, {}),
     )
     return Resolved(
         config=Config(
@@ -88,6 +91,7 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
             quotas=quotas,
             held_peers=settled.held,
             locked_peers=settled.locked,
+            extras=added,
         ),
         problems=_in_order((*_unparsed(snapshot), *(problem for step in steps for problem in step.problems))),
         last_good=dict(sorted(item for step in steps for item in step.memories.items())),

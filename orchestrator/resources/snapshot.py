@@ -32,6 +32,7 @@ class ClusterSnapshot:
     reservations: Mapping[str, extensions.AddressReservation] = field(default_factory=dict)
     quotas: Mapping[str, extensions.AddressQuota] = field(default_factory=dict)
     secrets: Mapping[str, core.Secret] = field(default_factory=dict)
+    config_maps: Mapping[str, core.ConfigMap] = field(default_factory=dict)
     nodes: Mapping[str, core.Node] = field(default_factory=dict)
     namespaces: Mapping[str, core.Namespace] = field(default_factory=dict)
     unusable: Mapping[ObjectRef, tuple[Problem, ...]] = field(default_factory=dict)
@@ -57,6 +58,7 @@ def snapshot_of(
         reservations=_by_name(here, extensions.AddressReservation),
         quotas=_by_name(here, extensions.AddressQuota),
         secrets=_by_name(here, core.Secret),
+        config_maps=_by_name(here, core.ConfigMap),
         nodes=_by_name(here, core.Node),
         namespaces=_by_name(here, core.Namespace),
         unusable=unusable,

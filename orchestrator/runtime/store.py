@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from orchestrator.config import extras
 from orchestrator.decide.convergence import addresses_in_status
 from orchestrator.errors import InvalidConfig
 from orchestrator.net.addresses import IpAddress
@@ -29,6 +30,7 @@ _CONFIGURATION_KINDS = {
     "AddressReservation": "reservations",
     "AddressQuota": "quotas",
     "Secret": "secrets",
+    "ConfigMap": "config_maps",
     "Node": "nodes",
     "Namespace": "namespaces",
 }
@@ -185,7 +187,7 @@ class ObjectStore:
             case metallb.ServiceBGPStatus():
                 self._place_bgp_status(ref.name, obj, changes)
             case core.ConfigMap():
-                self._last_good_changed(ref, obj, changes)
+                self._config_map_changed(ref, obj, changes)
             case _:
                 self._configure(ref, obj, changes)
 
@@ -213,7 +215,7 @@ class ObjectStore:
             case "ServiceBGPStatus":
                 self._forget_bgp_status(ref.name, changes)
             case "ConfigMap":
-                self._last_good_changed(ref, None, changes)
+                self._config_map_changed(ref, None, changes)
             case _:
                 self._configure(ref, None, changes)
 
@@ -260,10 +262,12 @@ class ObjectStore:
         if not self._bgp_of[subject]:
             del self._bgp_of[subject]
 
-    def _last_good_changed(self, ref: ObjectRef, obj: core.ConfigMap | None, changes: Changes) -> None:
+    def _config_map_changed(self, ref: ObjectRef, obj: core.ConfigMap | None, changes: Changes) -> None:
         if ref.key == (self._namespace, self._last_good_name):
             changes.last_good |= obj != self.last_good
             self.last_good = obj
+        elif ref.key == (self._namespace, extras.CONFIG_MAP_NAME):
+            self._configure(ref, obj, changes)
         elif obj is not None:
             self.config_maps[ref] = obj
         else:

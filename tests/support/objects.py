@@ -56,6 +56,10 @@ def community_object(name: str, created: str | None = None, **aliases: str) -> m
     )
 
 
+def config_map_object(name: str, **data: str) -> core.ConfigMap:
+    return core.ConfigMap(metadata=metadata(name), data=data)
+
+
 def bfd_object(name: str, **spec: Any) -> metallb.BFDProfile:
     return metallb.BFDProfile(metadata=metadata(name), spec=metallb.BFDProfileSpec(**spec))
 

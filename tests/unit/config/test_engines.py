@@ -7,7 +7,7 @@ from orchestrator.config.resolve import resolve
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.meta import Severity
 from orchestrator.resources.snapshot import snapshot_of
-from tests.support.objects import NAMESPACE, bfd_object, bgp_object, peer_object, pool_object
+from tests.support.objects import NAMESPACE, bfd_object, bgp_object, config_map_object, peer_object, pool_object
 
 
 def refused(engine: BgpEngine, **spec: Any) -> list[str]:
@@ -57,6 +57,14 @@ def test_exabgp_does_what_metallbs_native_engine_refuses(spec: dict[str, Any]) -
 def test_everything_that_is_too_much_is_named() -> None:
     spec = {"bfd_profile": "fast", "vrf": "red", "connect_time": "5s"}
     assert refused(BgpEngine.EXABGP, **spec) == ["spec.bfdProfile", "spec.vrf", "spec.connectTime"]
+
+
+def test_extra_frr_text_is_refused_and_touches_no_peer() -> None:
+    present = (config_map_object("bgpextras", extras="router bgp 64512"), peer_object("bgpextras"))
+    config = resolve(snapshot_of(present, {}, NAMESPACE, incomplete=False), {}).config
+    served, problems = usable(BgpEngine.EXABGP, config)
+    assert [(problem.ref.kind, problem.field) for problem in problems] == [("ConfigMap", "data.extras")]
+    assert (served.extras, served.peers) == (None, config.peers)
 
 
 def test_refused_peer_has_no_session_and_the_others_stay() -> None:

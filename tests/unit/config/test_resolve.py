@@ -1,8 +1,9 @@
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from orchestrator.config.model import LastGood
+from orchestrator.config.model import Extras, LastGood
 from orchestrator.config.resolve import resolve
 from orchestrator.resources.meta import Problem, Severity
 from orchestrator.resources.snapshot import ClusterSnapshot
@@ -106,7 +107,9 @@ def test_incomplete_input_removes_nothing() -> None:
             "quotas",
         )
     }
-    assert resolve(snapshot(**absent, incomplete=True), first.last_good) == first
+    second = resolve(snapshot(**absent, incomplete=True), first.last_good)
+    assert replace(second, config=replace(second.config, extras=None)) == first
+    assert second.config.extras == Extras(origin=ref("ConfigMap", "bgpextras")._replace(namespace=""), text=None)
     assert resolve(snapshot(**absent), first.last_good).last_good == {}
 
 
