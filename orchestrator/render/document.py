@@ -33,6 +33,7 @@ class Section(IntEnum):
     DENY_IN = 2
     INSTANCE = 3
     BFD = 4
+    EXTRAS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,14 +152,23 @@ def _with_origins(blocks: Iterable[Block]) -> Iterator[str]:
             yield f"{' ' * len(place)}{first.text}\n"
             continue
         if block.origins and block.origins != told:
-            yield from _enter(place, first.context)
-            place = first.context
+            home = _home(block)
+            yield from _enter(place, home)
+            place = home
             yield f"{' ' * len(place)}{ORIGIN}{', '.join(str(origin) for origin in block.origins)}\n"
         told = block.origins
         for line in block.lines:
             yield from _put(place, line)
             place = _opened(line)
     yield from _close(place, 0)
+
+
+def _home(block: Block) -> Context:
+    """The place that all lines of a block share: a comment there is still in force at the last of them."""
+    home = block.lines[0].context
+    for line in block.lines:
+        home = home[: _shared_depth(home, line.context)]
+    return home
 
 
 def _opened(line: Line) -> Context:

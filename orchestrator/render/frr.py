@@ -18,6 +18,7 @@ from orchestrator.net.bgp import RouterId
 from orchestrator.render import held, policies, routes, sessions, views
 from orchestrator.render.blocks import BlockMaker, KeyedBlock, all_or_problem
 from orchestrator.render.document import Daemon, FrrDocument
+from orchestrator.render.extras import ExtraLines, with_extras
 from orchestrator.render.policies import Catalog
 from orchestrator.resources.meta import Problem
 
@@ -27,6 +28,7 @@ class FrrInput:
     """All that a document is made of. `router_id` comes from `choose_router_id`; `sequences` from the document before or
     from the running configuration (`policies.sequences_in`); `legs` are this node's addresses, empty if not known.
     `previous` are the texts of the document before, where held peers have their lines; without it they have none.
+    `extras` are the lines of `bgpextras` in force.
     """
 
     node: NodeFacts
@@ -36,6 +38,7 @@ class FrrInput:
     sequences: Mapping[int, int] = field(default_factory=dict)
     legs: tuple[views.Leg, ...] = ()
     previous: Mapping[Daemon, str] = field(default_factory=dict)
+    extras: ExtraLines | None = None
 
     @property
     def peers(self) -> tuple[Peer, ...]:
@@ -57,7 +60,7 @@ class FrrRenderer:
     def render(self, given: FrrInput) -> FrrDocument:
         """Return the whole document."""
         problems: list[Problem] = []
-        blocks = dict(self._lasting(given, problems))
+        blocks = dict(with_extras(dict(self._lasting(given, problems)), given.extras))
         base = FrrDocument(
             heading=views.heading(given.node.name),
             blocks=blocks,
@@ -70,6 +73,14 @@ class FrrRenderer:
         document = self.update(base, given.plan.routes)
         self._maker.forget_unused()
         return document
+
+    def foundation(self, given: FrrInput) -> str:
+        """Return what an extra text is tried on: bgpd's part of the document without routes and extras."""
+        blocks = dict(self._lasting(given, []))
+        document = FrrDocument(
+            heading=views.heading(given.node.name), blocks=blocks, daemons=("bgpd",), router_id=given.router_id
+        )
+        return document.daemon_text("bgpd")
 
     def update(self, document: FrrDocument, changed: Mapping[Prefix, Route | None]) -> FrrDocument:
         """Return the document with these prefixes announced so, or no longer (None); the rest is shared with it."""

@@ -25,6 +25,7 @@ from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
 from orchestrator.render.exabgp import ExabgpDocument, ExabgpInput, ExabgpRenderer
+from orchestrator.render.extras import as_written
 from orchestrator.render.frr import FrrInput, FrrRenderer
 from orchestrator.render.router_id import choose_router_id
 from orchestrator.render.views import Leg
@@ -113,7 +114,8 @@ def _document(
     environment = build_environment(FileSystemLoader(template_folder()))
     router_id = choose_router_id(facts, config.peers_of(facts.name), None)
     if engine is BgpEngine.FRR:
-        frr = FrrInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs)
+        extras = None if config.extras is None else as_written(config.extras)
+        frr = FrrInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs, extras=extras)
         return FrrRenderer(environment).render(frr)
     exabgp = ExabgpInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs)
     return ExabgpRenderer(environment, SHOWN_HELPER).render(exabgp)
