@@ -54,6 +54,11 @@ class RunFolder:
         return self.path / "exabgp.sock"
 
     @property
+    def trial(self) -> Path:
+        """The folder of a bgpd that only tries a text out."""
+        return self.path / "trial"
+
+    @property
     def children(self) -> Path:
         """JSON list of the supervisor's children with pid and start time, for the reaping of leftovers."""
         return self.path / "children.json"

@@ -25,6 +25,7 @@ from orchestrator.net.bgp import RouterId
 from orchestrator.render.canonical import Line, parse, redact
 from orchestrator.render.commands import Impact
 from orchestrator.render.document import DAEMONS, Block, BlockKey, Daemon, FrrDocument
+from orchestrator.render.extras import Trial
 from orchestrator.render.policies import sequences_in
 from orchestrator.render.router_id import router_id_in
 from orchestrator.render.views import Leg, legs_in
@@ -280,6 +281,14 @@ class FrrAnnouncer:
         for name in document.daemons:
             document = await self._bring(self._daemons[name], document, tally)
         return document
+
+    async def try_extras(self, text: str) -> Trial:
+        """Load a text of `bgpextras` into the running bgpd, for want of another one. Raises NotReady or DaemonError.
+
+        What it made stays until the next document, unless the text cannot be used.
+        """
+        async with self._busy:
+            return await self._daemons["bgpd"].try_out(text)
 
     async def not_ready(self) -> tuple[str, ...]:
         """Return the reasons why the daemons do not run the document; empty when they do."""

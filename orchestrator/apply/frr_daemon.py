@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from orchestrator.apply.frr_extras import SHOW_RUNNING, load
 from orchestrator.apply.vty import VtyClient
 from orchestrator.errors import DaemonError
 from orchestrator.fsm.vty import Answer
@@ -17,8 +18,8 @@ from orchestrator.render.canonical import Line, parse, redact, version_in
 from orchestrator.render.commands import Command, Impact, show_network
 from orchestrator.render.difference import Difference, change_of, difference
 from orchestrator.render.document import Daemon, FrrDocument
+from orchestrator.render.extras import Objection, Trial, judge, taking_back
 
-SHOW_RUNNING = "show running-config"
 SENT_LIMIT_S = 2.0
 SENT_TURN_S = 0.01
 """bgpd collects changes for 50 ms before it chooses paths."""
@@ -105,6 +106,19 @@ class FrrDaemon:
             self.version = version_in(text)
             self._compare_all = True
         return self.running
+
+    async def try_out(self, text: str) -> Trial:
+        """Load a text of `bgpextras`; what cannot be used is taken back. Raises NotReady or DaemonError."""
+        client = await self.connected()
+        try:
+            trial = await load(client, text)
+            if isinstance(judge(trial), Objection):
+                await client.configure(taking_back(trial).commands)
+        except DaemonError:
+            self.close()
+            raise
+        await self.read()
+        return trial
 
     async def bring(self, document: FrrDocument) -> Brought:
         """Make the daemon run the document. Raises NotReady or DaemonError; then nothing is known any more."""

@@ -14,7 +14,16 @@ import structlog
 from orchestrator.apply.control import LineConnection
 from orchestrator.apply.reconnecting import keep_connected
 from orchestrator.errors import DaemonError
-from orchestrator.fsm.supervisor_api import Children, Restarting, ToSupervisor, Wanted, decode_for_speaker, encode
+from orchestrator.fsm.supervisor_api import (
+    Restarting,
+    ToSpeaker,
+    ToSupervisor,
+    Tried,
+    Try,
+    Wanted,
+    decode_for_speaker,
+    encode,
+)
 
 log = structlog.get_logger()
 
@@ -24,7 +33,7 @@ class Disconnected:
     """The supervisor is gone or restarts; its daemons may be ended and started again."""
 
 
-SupervisorEvent = Children | Disconnected
+SupervisorEvent = ToSpeaker | Disconnected
 
 
 class SupervisorClient:
@@ -37,6 +46,7 @@ class SupervisorClient:
         self._path = socket_path
         self._on_event = on_event
         self._wanted: Wanted | None = None
+        self._question: Try | None = None
         self._connection: LineConnection | None = None
 
     @property
@@ -52,6 +62,11 @@ class SupervisorClient:
         self._wanted = Wanted(daemons=daemons, node=node)
         self._transmit(self._wanted)
 
+    def try_out(self, question: Try) -> None:
+        """Ask: now, or as soon as the supervisor is there. A newer question replaces the one before."""
+        self._question = question
+        self._transmit(question)
+
     def restarting(self) -> None:
         """Say that another speaker follows soon, so that an end of the pod keeps the routes for a graceful restart."""
         self._transmit(Restarting())
@@ -65,6 +80,8 @@ class SupervisorClient:
         try:
             if self._wanted is not None:
                 self._transmit(self._wanted)
+            if self._question is not None:
+                self._transmit(self._question)
             async for line in connection.lines():
                 self._deliver(line)
         finally:
@@ -78,4 +95,6 @@ class SupervisorClient:
         except DaemonError as error:
             log.warning("message of the supervisor not understood", reason=error.output)
             return
+        if isinstance(event, Tried) and self._question is not None and event.key == self._question.key:
+            self._question = None
         self._on_event(event)

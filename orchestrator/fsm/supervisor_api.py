@@ -2,7 +2,9 @@
 
     speaker    -> supervisor   Wanted       what should run; its documents lie in the run folder before this is sent
                                Restarting   the speaker is about to be replaced: keep the routes
+                               Try          what would bgpd say to this text?
     supervisor -> speaker      Children     all of them, after each change and when the speaker connects
+                               Tried        the answer to the newest Try
 
 `Wanted` is whole, replaces the previous one and stays in force when the connection is lost.
 """
@@ -30,6 +32,14 @@ class Restarting(Message, frozen=True, tag="restarting"):
     """The speaker of this node is about to be replaced and comes back soon."""
 
 
+class Try(Message, frozen=True, tag="try"):
+    """Load `text` into a bgpd that nobody hears and that has `base` already; `key` names the question."""
+
+    key: str
+    base: str
+    text: str
+
+
 class ChildReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One process; `ready_since` is this machine's monotonic clock in seconds: a new value means a new process."""
 
@@ -46,14 +56,29 @@ class Children(Message, frozen=True, tag="children"):
     children: tuple[ChildReport, ...] = ()
 
 
-ToSupervisor = Wanted | Restarting
+class Tried(Message, frozen=True, tag="tried"):
+    """What became of a Try: the running configuration before and after it, or the first line that was refused (`number`
+    from 1) and the daemon's words, or what hindered the trial.
+    """
+
+    key: str
+    before: str = ""
+    after: str = ""
+    number: int = 0
+    line: str = ""
+    words: str = ""
+    trouble: str = ""
+
+
+ToSupervisor = Wanted | Restarting | Try
+ToSpeaker = Children | Tried
 
 _encoder = msgspec.json.Encoder()
 _for_supervisor: msgspec.json.Decoder[ToSupervisor] = msgspec.json.Decoder(ToSupervisor)
-_for_speaker: msgspec.json.Decoder[Children] = msgspec.json.Decoder(Children)
+_for_speaker: msgspec.json.Decoder[ToSpeaker] = msgspec.json.Decoder(ToSpeaker)
 
 
-def encode(message: ToSupervisor | Children) -> bytes:
+def encode(message: ToSupervisor | ToSpeaker) -> bytes:
     """Return the line, without its end."""
     return _encoder.encode(message)
 
@@ -66,7 +91,7 @@ def decode_for_supervisor(line: bytes) -> ToSupervisor:
         raise DaemonError("supervisor", "decode", str(error)) from error
 
 
-def decode_for_speaker(line: bytes) -> Children:
+def decode_for_speaker(line: bytes) -> ToSpeaker:
     """Return the message that a supervisor sent. Raises DaemonError."""
     try:
         return _for_speaker.decode(line)

@@ -23,9 +23,9 @@ from orchestrator.apply.control import LineConnection, serve_lines
 from orchestrator.errors import DaemonError
 from orchestrator.fsm import supervisor_api
 from orchestrator.fsm.supervision import Demand, Event, Phase, Program, Supervision, Tick, next_deadline, step
-from orchestrator.fsm.supervisor_api import Restarting, Wanted
+from orchestrator.fsm.supervisor_api import Restarting, Tried, Try, Wanted
 from orchestrator.net.bgp import BgpEngine
-from orchestrator.runtime import farewell, presence, recipes
+from orchestrator.runtime import farewell, presence, recipes, scratch
 from orchestrator.runtime.children import Children
 from orchestrator.runtime.farewell import Follow
 from orchestrator.runtime.supervisor_pages import Pages
@@ -61,6 +61,7 @@ def _clear(settings: SupervisorSettings) -> None:
         log.warning("process of an earlier supervisor ended", daemon=child.name, pid=child.pid)
         engine.clear_scratch(child.name, child.pid)
     leftovers.write_children(settings.run.children, ())
+    scratch.clear(settings.run)
     for path in (*engine.stale_files(settings.run), settings.run.responder_socket, settings.run.supervisor_socket):
         path.unlink(missing_ok=True)
 
@@ -95,6 +96,7 @@ class Supervisor:
         self._wanted: tuple[str, ...] | None = None
         self._problems: Mapping[str, str] = {}
         self._speaker = presence.Presence()
+        self._scratch = scratch.Scratch(settings.frr_binaries, settings.run, self._answer)
         self._follow_up = Follow.NOTHING
         self._ending = False
         self._at_rest = asyncio.Event()
@@ -113,6 +115,7 @@ class Supervisor:
                 tasks.create_task(self._use_last_documents()),
                 tasks.create_task(self._vouch()),
                 tasks.create_task(self._watch_speaker()),
+                tasks.create_task(self._scratch.run()),
             ]
             await stop.wait()
             await self._end_in_order()
@@ -164,6 +167,9 @@ class Supervisor:
             self._pages.show(self._state)
         self._speaker.send(supervisor_api.encode(supervisor_api.report(self._state, self._children.pids)))
 
+    def _answer(self, tried: Tried) -> None:
+        self._speaker.send(supervisor_api.encode(tried))
+
     async def _serve_speaker(self, connection: LineConnection) -> None:
         log.info("speaker connected")
         self._follow_up = Follow.NOTHING
@@ -190,6 +196,8 @@ class Supervisor:
                 log.error("speaker of another node refused", node=self._settings.node, reason=f"it is for {node}")
             case Restarting():
                 self._follow_up = Follow.ANOTHER_SPEAKER
+            case Try():
+                self._scratch.ask(message)
 
     def _want(self, daemons: tuple[str, ...]) -> None:
         if daemons != self._wanted:

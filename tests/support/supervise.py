@@ -17,7 +17,7 @@ from pathlib import Path
 
 from orchestrator.apply.supervisor import SupervisorClient, SupervisorEvent
 from orchestrator.fsm.supervision import Phase
-from orchestrator.fsm.supervisor_api import Children, ChildReport
+from orchestrator.fsm.supervisor_api import Children, ChildReport, Tried
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
 from orchestrator.supervise.process import start_time
@@ -171,10 +171,14 @@ class Speaker:
 
     def __init__(self, socket: Path) -> None:
         self.children: dict[str, ChildReport] = {}
+        self.tried: list[Tried] = []
         self.client = SupervisorClient(socket, self._on_event)
 
     def _on_event(self, event: SupervisorEvent) -> None:
-        self.children = {child.name: child for child in event.children} if isinstance(event, Children) else {}
+        if isinstance(event, Tried):
+            self.tried.append(event)
+        else:
+            self.children = {child.name: child for child in event.children} if isinstance(event, Children) else {}
 
     def ready(self, *names: str) -> bool:
         return all(name in self.children and self.children[name].state is Phase.READY for name in names)

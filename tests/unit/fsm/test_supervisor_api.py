@@ -9,6 +9,8 @@ from orchestrator.fsm.supervisor_api import (
     ChildReport,
     Restarting,
     ToSupervisor,
+    Tried,
+    Try,
     Wanted,
     decode_for_speaker,
     decode_for_supervisor,
@@ -17,7 +19,10 @@ from orchestrator.fsm.supervisor_api import (
 )
 
 
-@pytest.mark.parametrize("message", [Wanted(daemons=("bgpd", "zebra"), node="n1"), Restarting()])
+@pytest.mark.parametrize(
+    "message",
+    [Wanted(daemons=("bgpd", "zebra"), node="n1"), Restarting(), Try(key="k", base="router bgp 1\n", text="a\nb")],
+)
 def test_decode_inverts_encode_for_the_supervisor(message: ToSupervisor) -> None:
     line = encode(message)
     assert b"\n" not in line
@@ -32,6 +37,11 @@ def test_decode_inverts_encode_for_the_speaker() -> None:
         )
     )
     assert decode_for_speaker(encode(children)) == children
+
+
+def test_decode_inverts_encode_for_an_answer() -> None:
+    tried = Tried(key="k", number=2, line="neighbor", words="incomplete command")
+    assert decode_for_speaker(encode(tried)) == tried
 
 
 def test_lines_carry_their_type() -> None:
