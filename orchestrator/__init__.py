@@ -18,7 +18,7 @@ The map. Data flows one way:
         model.py resolve.py findings.py wording.py claims.py tokens.py timers.py nodes.py
         spans.py namespaces.py pools.py reservations.py address_quotas.py
         preferences.py advertisements.py attachment.py communities.py
-        peers.py sessions.py passwords.py bfd.py
+        peers.py sessions.py passwords.py bfd.py extras.py
         advice.py advice_basis.py advice_pools.py advice_advertisements.py advice_peers.py engines.py
     decide/                                  who gets which address; what one node announces, and why not the rest
         annotations.py intervals.py space.py released.py reserved.py address_quotas.py ledger.py
@@ -29,7 +29,7 @@ The map. Data flows one way:
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
-        environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py
+        environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py extras.py
         exabgp.py exabgp_sessions.py exabgp_changes.py
         canonical.py commands.py delta.py ownership.py
         difference.py network_changes.py policy_changes.py session_changes.py
@@ -56,7 +56,7 @@ The map. Data flows one way:
         documents.py lines.py files.py claims.py reader.py
         folder.py notices.py tree.py view.py overlay.py state.py writing.py
     apply/                                   differences to daemons, tables to the responder, frames, links
-        frr.py frr_daemon.py frr_sessions.py vty.py files.py drift.py
+        frr.py frr_daemon.py frr_extras.py frr_sessions.py vty.py files.py drift.py
         exabgp.py exabgp_file.py exabgp_api.py exabgp_sessions.py
         layer2.py supervisor.py control.py reconnecting.py
         frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py
@@ -67,11 +67,11 @@ The map. Data flows one way:
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
-        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py exabgp_engine.py speaker_sessions.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
+        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py frr_extras.py exabgp_engine.py speaker_sessions.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py
         responder.py holding.py wire.py port.py mesh.py asking.py
-        supervisor.py supervisor_pages.py children.py recipes.py presence.py farewell.py
+        supervisor.py supervisor_pages.py children.py recipes.py presence.py farewell.py scratch.py
     lab/                                     three nodes, a router, clients: demo, tests and benchmarks stand on it
         namespaces.py layout.py network.py record.py topology.py processes.py router.py endpoint.py
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py

@@ -9,9 +9,10 @@ from orchestrator.apply.frr_sessions import BgpSession
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.fsm.responder_api import LinkReport
-from orchestrator.fsm.supervisor_api import Children
+from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
 from orchestrator.render.views import Leg
+from orchestrator.resources.meta import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,12 @@ class Engine(Protocol):
 
     def supervised(self, children: Children) -> bool:
         """Take in which processes run; returns whether the document must be applied anew."""
+
+    def hear(self, tried: Tried) -> None:
+        """Take in what became of a text that was tried; the document must be made anew."""
+
+    def problems(self, config: Config) -> tuple[Problem, ...]:
+        """What the daemons had against objects of this configuration."""
 
     async def apply(self) -> Applied:
         """Make the daemons do what the newest document says. Raises NotReady, DaemonError or OSError."""

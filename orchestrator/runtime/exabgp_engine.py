@@ -12,11 +12,12 @@ from orchestrator.apply.supervisor import SupervisorClient
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.fsm.responder_api import LinkReport
-from orchestrator.fsm.supervisor_api import Children
+from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
 from orchestrator.render.environment import build_environment
 from orchestrator.render.exabgp import ExabgpDocument, ExabgpInput, ExabgpRenderer, update
 from orchestrator.render.router_id import choose_router_id
+from orchestrator.resources.meta import Problem
 from orchestrator.runtime.bgp_engine import Applied, legs_of
 from orchestrator.settings import SpeakerSettings, template_folder
 from orchestrator.supervise import exabgp
@@ -65,6 +66,12 @@ class ExabgpEngine:
 
     def supervised(self, children: Children) -> bool:  # noqa: ARG002 - the connection tells of a new process
         return False
+
+    def hear(self, tried: Tried) -> None:
+        """ExaBGP has nothing to try out."""
+
+    def problems(self, config: Config) -> tuple[Problem, ...]:  # noqa: ARG002 - `config.engines` says it all
+        return ()
 
     async def apply(self) -> Applied:
         assert self._document is not None

@@ -1,6 +1,8 @@
 """FRR as the speaker's BGP engine: the document, the daemons that run it, and what people do to them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import structlog
 from jinja2 import FileSystemLoader
@@ -12,15 +14,18 @@ from orchestrator.apply.supervisor import SupervisorClient
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.fsm.responder_api import LinkReport
-from orchestrator.fsm.supervisor_api import Children
+from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.render import policies
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.environment import build_environment
+from orchestrator.render.extras import extras_in
 from orchestrator.render.frr import FrrInput, FrrRenderer
 from orchestrator.render.router_id import choose_router_id
+from orchestrator.resources.meta import Problem
 from orchestrator.runtime.bgp_engine import Applied, legs_of
+from orchestrator.runtime.frr_extras import ExtrasInForce
 from orchestrator.settings import SpeakerSettings, template_folder
 
 log = structlog.get_logger()
@@ -31,14 +36,22 @@ class FrrEngine:
 
     name = "frr"
 
-    def __init__(self, settings: SpeakerSettings, metrics: Metrics, supervisor: SupervisorClient) -> None:
+    def __init__(
+        self,
+        settings: SpeakerSettings,
+        metrics: Metrics,
+        supervisor: SupervisorClient,
+        on_tried: Callable[[Tried], None],
+    ) -> None:
         self._metrics = metrics
+        self._on_tried = on_tried
         self._renderer = FrrRenderer(build_environment(FileSystemLoader(template_folder())))
         self._announcer = FrrAnnouncer(
             settings.run,
             gid=group_id(settings.daemon_group),
             on_written=lambda daemons: supervisor.want(daemons, settings.node),
         )
+        self._extras = ExtrasInForce(extras_in(self._announcer.kept_texts["bgpd"]), supervisor)
         self._document: FrrDocument | None = None
         self._legs = self._announcer.kept_legs
         self._pids: dict[str, int | None] = {}
@@ -61,7 +74,9 @@ class FrrEngine:
             legs=self._legs,
             previous=self._announcer.kept_texts if previous is None else previous.daemon_texts,
         )
-        return self._use(self._renderer.render(given))
+        self._extras.want(config.extras, partial(self._renderer.foundation, given))
+        changed = self._use(self._renderer.render(replace(given, extras=self._extras.lines)))
+        return changed or bool(self._extras.untried)
 
     def update(self, plan: NodePlan, prefixes: Iterable[Prefix]) -> bool:
         if self._document is None:
@@ -79,9 +94,18 @@ class FrrEngine:
             self._announcer.close()
         return bool(restarted)
 
+    def hear(self, tried: Tried) -> None:
+        self._extras.hear(tried)
+
+    def problems(self, config: Config) -> tuple[Problem, ...]:
+        return self._extras.problems(config.extras)
+
     async def apply(self) -> Applied:
+        """Where there is no supervisor, an extra text comes last, into the running bgpd."""
         assert self._document is not None
         result = await self._announcer.apply(self._document)
+        if self._extras.untried and "bgpd" in self._document.daemons:
+            self._on_tried(self._extras.of_daemon(await self._announcer.try_extras(self._extras.untried)))
         self._report_people(result.foreign, result.held)
         refused = frozenset(refusal.line for refusal in result.refusals)
         if refused != self._refused:

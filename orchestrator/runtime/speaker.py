@@ -72,7 +72,7 @@ class Speaker:
         self._file_key = SecretText("")
         self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
-        self._bgp = Bgp(settings, metrics, readiness, self._supervisor)
+        self._bgp = Bgp(settings, metrics, readiness, self._supervisor, self.feed.put)
         self._report = SpeakerReport(settings.node, settings.namespace, sink, metrics)
         self._view = self._layer2.view(time.monotonic())
         self._planner = Planner(self._view, self._store)
@@ -126,8 +126,8 @@ class Speaker:
         return max(0.0, deadline - now) if deadline < math.inf else None
 
     def _take_reports(self, batch: Iterable[object], changes: Changes) -> bool:
-        """Take in what the responder, the supervisor and the exclusion list said; whether the links changed."""
-        links = self._layer2.links
+        """Take in what the responder, the supervisor and the exclusion list said; whether plans stay and documents change."""
+        links, tried = self._layer2.links, False
         for item in batch:
             match item:
                 case layer2.Connected():
@@ -150,11 +150,14 @@ class Speaker:
                     self._layer2.took(item)
                 case responder_api.Released():
                     self._layer2.took(item)
+                case supervisor_api.Tried():
+                    changes.configuration = tried = True
+                    self._bgp.supervised(item)
                 case supervisor.Disconnected() | supervisor_api.Children():
                     self._bgp.supervised(item)
                 case _:
                     pass
-        return self._layer2.links not in ((), links)
+        return tried or self._layer2.links not in ((), links)
 
     async def _cycle(self, changes: Changes, started: float, *, relinked: bool) -> None:
         first = not self._started
@@ -163,7 +166,7 @@ class Speaker:
         if first:
             await self._telling.begin(self._store)
         if first or changes.configuration or changes.last_good or self._hold.deadline <= started:
-            config = await self._configuration.resolve(self._store, self._exclusion_problems)
+            config = await self._configuration.resolve(self._store, self._problems_beside)
             self._take_key()
             if not first:
                 outcomes, config = self._hold.weigh(self._planner, config, changes.announcements, started)
@@ -215,6 +218,10 @@ class Speaker:
             log.info("candidates for layer-2 addresses", nodes=sorted(view.alive or ()))
         self._view = view
         return [self._planner.view_changed(view)]
+
+    def _problems_beside(self, config: Config) -> tuple[Problem, ...]:
+        """What is wrong beside the objects themselves."""
+        return (*self._exclusion_problems, *self._bgp.problems(config))
 
     def _take_key(self) -> None:
         in_files = self._key_file is not None

@@ -6,7 +6,7 @@ forms the next one. Refusals, drift and lost daemons end in log lines, metrics a
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -18,10 +18,12 @@ from orchestrator.config.model import Config
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.errors import DaemonError, NotReady
 from orchestrator.fsm.responder_api import LinkReport
+from orchestrator.fsm.supervisor_api import Tried
 from orchestrator.net.addresses import Prefix
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import Metrics, Name
+from orchestrator.resources.meta import Problem
 from orchestrator.runtime.bgp_engine import Engine
 from orchestrator.runtime.exabgp_engine import ExabgpEngine
 from orchestrator.runtime.frr_engine import FrrEngine
@@ -40,7 +42,12 @@ class Bgp:
     """The newest document of one node and its application."""
 
     def __init__(
-        self, settings: SpeakerSettings, metrics: Metrics, readiness: Readiness, supervisor: SupervisorClient
+        self,
+        settings: SpeakerSettings,
+        metrics: Metrics,
+        readiness: Readiness,
+        supervisor: SupervisorClient,
+        on_tried: Callable[[Tried], None],
     ) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -51,7 +58,7 @@ class Bgp:
         self._since: float | None = None
         self._overdue = 0.0
         self._engine: Engine = (
-            FrrEngine(settings, metrics, supervisor)
+            FrrEngine(settings, metrics, supervisor, on_tried)
             if settings.bgp_engine is BgpEngine.FRR
             else ExabgpEngine(settings, supervisor, self._wake.set)
         )
@@ -73,11 +80,19 @@ class Bgp:
             self._owe(started)
 
     def supervised(self, event: SupervisorEvent) -> None:
+        """Take in what the supervisor says; after a Tried the document must be made anew."""
         if isinstance(event, Disconnected):
+            return
+        if isinstance(event, Tried):
+            self._engine.hear(event)
             return
         expose_children(self._metrics, event.children)
         if self._engine.supervised(event):
             self._wake.set()
+
+    def problems(self, config: Config) -> tuple[Problem, ...]:
+        """What the daemons had against objects of this configuration."""
+        return self._engine.problems(config)
 
     async def quiet(self) -> None:
         """Return when the daemons run the newest document, or when it is QUIET_LIMIT_S old: they may be gone."""

@@ -5,6 +5,7 @@ Services hold addresses of it: the routes live until the addresses move.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -36,6 +37,10 @@ def heartbeat_key(snapshot: ClusterSnapshot) -> SecretText:
     return SecretText("") if secret is None else secret.data.get(HEARTBEAT_KEY, SecretText(""))
 
 
+def _none(_config: Config) -> tuple[Problem, ...]:
+    return ()
+
+
 class SpeakerConfiguration:
     """Resolves for one speaker, and reports what it cannot use; only changes are written."""
 
@@ -47,8 +52,8 @@ class SpeakerConfiguration:
         self._state: ConfigurationState | None = None
         self._told: frozenset[Problem] = frozenset()
 
-    async def resolve(self, store: ObjectStore, more: tuple[Problem, ...] = ()) -> Config:
-        """Return the configuration of all that can be used; `more` are problems of what is no object."""
+    async def resolve(self, store: ObjectStore, beside: Callable[[Config], tuple[Problem, ...]] = _none) -> Config:
+        """Return the configuration of all that can be used; `beside` tells what others found wrong with it."""
         last_good = self._own_last_good if store.last_good is None else from_config_map(store.last_good)
         snapshot = store.snapshot()
         resolved = resolve(_with_removed_pools(snapshot, last_good), last_good)
@@ -56,7 +61,7 @@ class SpeakerConfiguration:
         config, refused = usable(self._settings.bgp_engine, resolved.config)
         if self._settings.withdraw_not_ready:
             config = heeding_readiness(config, self._settings.node, snapshot.nodes)
-        await self._report((*store.problems(), *more, *resolved.problems, *refused))
+        await self._report((*store.problems(), *beside(config), *resolved.problems, *refused))
         return config
 
     async def _report(self, problems: tuple[Problem, ...]) -> None:

@@ -6,6 +6,7 @@ One speaker per node and installation: a second one waits for the end of the fir
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from orchestrator.config import extras
 from orchestrator.errors import StartupError
 from orchestrator.observe.http import Readiness, serve
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
@@ -68,7 +69,13 @@ async def run(settings: SpeakerSettings) -> int:
 
 async def _speak(settings: SpeakerSettings, metrics: Metrics, readiness: Readiness) -> None:
     store = ObjectStore(settings.namespace, CONFIG_MAP_NAME)
-    interest = Interest(component=COMPONENT, node=settings.node, kinds=KINDS, unread=UNREAD)
+    interest = Interest(
+        component=COMPONENT,
+        node=settings.node,
+        kinds=KINDS,
+        unread=UNREAD,
+        config_maps=(CONFIG_MAP_NAME, extras.CONFIG_MAP_NAME),
+    )
     async with open_origin(settings, interest, store, ApiWitness(metrics, readiness)) as origin:
         readiness.unmet("first list", f"reading {origin.place}")
         log.info("speaker started", node=settings.node, source=origin.place)

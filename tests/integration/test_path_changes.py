@@ -114,6 +114,52 @@ def test_med_and_as_path_move_traffic_between_nodes_and_flap_nothing(lab: Lab) -
     assert flaps(lab) == sessions
 
 
+EXTRAS = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: bgpextras, namespace: metallb-system}
+data:
+  extras: |
+    router bgp 64512
+    neighbor 2001:db8:1::254 remote-as 64513
+    address-family ipv6
+    neighbor 2001:db8:1::254 activate
+    network 2001:db8:99::/64
+"""
+"""The router takes sessions from the nodes' IPv6 addresses; no BGPPeer makes one."""
+
+
+def test_extra_frr_text_is_tried_applied_kept_and_removed(lab: Lab) -> None:
+    sessions, texts = flaps(lab), documents(lab)
+    lab.write_manifest("extras.yaml", EXTRAS)
+    wait(lambda: len(_extra_sessions(lab)) == len(NODES), "the sessions of the text")
+    extended, established = documents(lab), _extra_sessions(lab)
+    assert all("! from ConfigMap metallb-system/bgpextras\n" in text for text in extended)
+    lab.write_manifest("extras.yaml", EXTRAS + "    neighbor 2001:db8:1::254 beautiful\n")
+    wait(lambda: len(objects.configuration_errors(lab)) == len(NODES), "the report of the odd line")
+    for error in objects.configuration_errors(lab).values():
+        assert 'data.extras: line 6 "neighbor 2001:db8:1::254 beautiful": bgpd says: ' in error
+        assert "Unknown command" in error
+    kill(lab, "speaker-node-a")
+    processes.start_speaker(lab, "node-a")
+    wait(lambda: running_lab.http_get(lab, "node-a", 17472, "/readyz")[0] == 200, "the new speaker to be ready")
+    assert documents(lab) == extended
+    assert _extra_sessions(lab) == established
+    lab.write_manifest("extras.yaml", EXTRAS)
+    wait(lambda: not objects.configuration_errors(lab), "the end of the report")
+    (lab.folder.manifests / "extras.yaml").unlink()
+    wait(lambda: documents(lab) == texts, "the end of the text in every document")
+    wait(lambda: not _extra_sessions(lab), "the end of its sessions")
+    assert flaps(lab).items() >= sessions.items()
+
+
+def _extra_sessions(lab: Lab) -> set[tuple[str, int]]:
+    """The router's sessions with the nodes' IPv6 addresses that are up, and how often each came up."""
+    found = router.sessions(lab).items()
+    up = ((peer, each.connections_established) for peer, each in found if each.state == router.ESTABLISHED)
+    return {(peer, times) for peer, times in up if ":" in peer}
+
+
 def _wait_for_paths(lab: Lab, address: str, *expected: router.RoutePath) -> None:
     """Wait until the router has these routes, by node."""
     by_node = dict(zip((str(node.address) for node in layout.NODES), expected, strict=True))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from orchestrator.cli.main import build_parser
+from orchestrator.config import extras
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS
 from orchestrator.resources.kinds import BY_NAME, Configured
 from orchestrator.runtime import controller, released, speaker_process
@@ -133,4 +134,5 @@ def test_config_maps_of_ours_are_named() -> None:
     assert {name for rule in rules for name in rule.get("resourceNames", ())} == {
         CONFIG_MAP_NAME,
         released.CONFIG_MAP_NAME,
+        extras.CONFIG_MAP_NAME,
     }

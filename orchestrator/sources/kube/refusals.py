@@ -19,7 +19,7 @@ PODS = "Pod"
 WITHOUT: Mapping[str, str] = {
     "Namespace": "pools and advertisements that select namespaces by label match none",
     "Secret": "passwords of peers and the key of the heartbeats cannot be read",
-    "ConfigMap": "last good specs, or whose addresses rest, are not known",
+    "ConfigMap": "last good specs, whose addresses rest, or extra FRR text are not known",
     "SpeakerState": "nodes do not know each other's interfaces and conflicts",
     "Failover": "layer-2 addresses cannot be moved by hand",
     "AddressReservation": "no address is kept for Services that are to come",
