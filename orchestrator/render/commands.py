@@ -115,6 +115,8 @@ def slot(line: Line) -> str:
         return f"{words[1]} {option} {words[-1] if option == 'route-map' else ''}"
     if line.text.startswith("route-map "):
         return f"route-map {words[1]} {words[-1]}"
+    if words[0] == "coalesce-time":
+        return words[0]
     if line.text.startswith(("set as-path ", "set extcommunity ")):
         return " ".join(words[:3])
     if words[0] == "network" or words[0] in ("set", "match") or line.text.startswith("bgp router-id"):

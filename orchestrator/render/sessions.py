@@ -15,9 +15,11 @@ from orchestrator.resources.meta import Problem
 
 def instances(maker: BlockMaker, peers: Iterable[Peer], router_id: RouterId) -> Iterator[KeyedBlock]:
     """Yield one BGP instance per VRF (its peers share one AS number, contract 3.8), and the map that accepts nothing."""
-    asns = {peer.vrf: peer.my_asn for peer in peers}
+    present = tuple(peers)
+    asns = {peer.vrf: peer.my_asn for peer in present}
+    graceful = {peer.vrf for peer in present if peer.graceful_restart}
     for vrf, asn in asns.items():
-        view = views.RouterView(asn=asn, vrf=vrf, router_id=router_id)
+        view = views.RouterView(asn=asn, vrf=vrf, router_id=router_id, graceful_restart=vrf in graceful)
         place = Place(context=view.context, order=(Section.INSTANCE, vrf, 0), opens=True)
         yield f"router {vrf}", maker.make("router", view, place)
     if asns:

@@ -84,6 +84,10 @@ class ClauseView:
         return (f"route-map {token(self.out_map)} permit {self.sequence}",)
 
 
+COLLECTING_MS = 250
+"""5000 routes take bgpd that long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterView:
     """One BGP instance; `vrf` empty is the default one."""
@@ -91,10 +95,20 @@ class RouterView:
     asn: Asn
     vrf: str
     router_id: RouterId
+    graceful_restart: bool = False
 
     @property
     def context(self) -> Context:
         return (router_context(self.asn, self.vrf),)
+
+    @property
+    def coalesce_ms(self) -> int:
+        """How long bgpd collects before it tells a new session of its routes.
+
+        Without a pause it says that these are all of them (End-of-RIB) before it has found any, if a router connects
+        within 50 ms of its start (8.4.4, seen); one that has kept the routes for a graceful restart drops them then.
+        """
+        return COLLECTING_MS if self.graceful_restart else 0
 
 
 def router_context(asn: Asn, vrf: str) -> str:
@@ -233,9 +247,16 @@ class BfdPeerView:
 
 
 def preconfigured(peer: Peer, legs: tuple[Leg, ...]) -> BfdPeerView | None:
-    """Return the bfdd session of a directly connected peer; None where bgpd has to make it."""
+    """Return the bfdd session of a directly connected peer; None where bgpd has to make it.
+
+    It is up at once after bgpd was restarted, not after 3.6 s. The price: bgpd asks bfdd for its session before it knows
+    its own address, takes that back when BGP is established and asks again; bfdd then tells the router that the session
+    goes down, and the router ends BGP once more (8.4.4, seen). With graceful restart that would cost the routes which
+    the router has kept, so there it is left to bgpd.
+    """
     address = peer.address
-    if not peer.bfd_profile or address is None or peer.vrf or peer.ebgp_multi_hop:
+    left_to_bgpd = peer.vrf or peer.ebgp_multi_hop or peer.graceful_restart
+    if not peer.bfd_profile or address is None or left_to_bgpd:
         return None
     reaching = (leg for leg in legs if leg.prefix.version == address.version and address in leg.prefix)
     chosen = next((leg for leg in reaching if peer.source_address in (None, leg.address)), None)

@@ -33,6 +33,14 @@ def test_route_maps_stand_before_activate() -> None:
     assert texts == ["in", "out", "activate"]
 
 
+def test_instance_with_a_graceful_restart_collects_its_routes_first_and_others_do_not() -> None:
+    made = document([peer("a", graceful_restart=True), peer("b", "10.98.0.1", vrf="blue")])
+    assert {line for line in made.lines("bgpd") if line.text.startswith("coalesce-time")} == {
+        Line(("router bgp 65001",), "coalesce-time 250"),
+        Line(("router bgp 65001 vrf blue",), "coalesce-time 0"),
+    }
+
+
 def test_each_vrf_has_an_instance_with_its_number() -> None:
     made = document([peer("a"), peer("b", "10.98.0.1", vrf="blue")])
     assert {line.text for line in made.lines("bgpd") if line.text.startswith("router bgp")} == {

@@ -90,9 +90,12 @@ def test_name_that_is_no_word_is_refused_in_a_context() -> None:
         {"address": "192.0.2.1"},
         {"address": "", "interface": "eth7"},
         {"bfd_profile": ""},
+        {"graceful_restart": True},
     ],
 )
-def test_only_directly_connected_peers_have_a_session_made_before(fields: dict[str, Any]) -> None:
+def test_only_directly_connected_peers_without_graceful_restart_have_a_session_made_before(
+    fields: dict[str, Any],
+) -> None:
     assert views.preconfigured(peer(**{"bfd_profile": "fast", **fields}), (LEG,)) is None
 
 
