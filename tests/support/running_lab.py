@@ -31,12 +31,13 @@ def network(purpose: str) -> Iterator[Lab]:
 
 
 @contextmanager
-def running_lab(purpose: str) -> Iterator[Lab]:
-    """A lab of its own for the tests of one module, with everything that the demo has."""
+def running_lab(purpose: str, more_peers: Callable[[str], str] = str) -> Iterator[Lab]:
+    """A lab of its own for the tests of one module, with everything that the demo has; `more_peers` edits its peers."""
     with network(purpose) as lab:
         for manifest in topology.initial_manifests():
             lab.drop(manifest)
-        lab.write_manifest("peers.yaml", _patient((topology.manifest_folder() / "peers.yaml").read_text()))
+        peers = _patient((topology.manifest_folder() / "peers.yaml").read_text())
+        lab.write_manifest("peers.yaml", more_peers(peers))
         processes.start_all(lab)
         try:
             settle(lab)

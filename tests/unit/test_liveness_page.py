@@ -1,38 +1,22 @@
 """The page on liveness: what it names are tests that exist, and what it says of one broken direction is what happens."""
 
-import itertools
 import re
-from pathlib import Path
 
 from orchestrator.decide.election import elect
 from orchestrator.fsm.liveness import Timing
 from orchestrator.net.addresses import parse_address
 from tests.support.mesh_simulation import Cluster
+from tests.support.pages import DOCS, defined_tests, named_tests, rows_after
 
-TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "layer2-liveness.md"
+PAGE = DOCS / "layer2-liveness.md"
 ADDRESS = parse_address("192.0.2.1")
 
 
-def rows_after(heading: str) -> list[list[str]]:
-    """The cells of the first table below this heading, without its head."""
-    below = PAGE.read_text().split(f"{heading}\n")[1].splitlines()
-    table = itertools.takewhile(
-        lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith("|"), below)
-    )
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table][2:]
-
-
 def test_every_row_names_tests_that_exist() -> None:
-    defined = {
-        name
-        for path in TESTS.glob("**/*.py")
-        for name in re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
-    rows = rows_after("## What happens")
+    rows = rows_after(PAGE, "## What happens")
     assert len(rows) > 20
-    assert all(re.search(r"`test_\w+`", row[-1]) for row in rows)
-    assert set(re.findall(r"`(test_\w+)`", PAGE.read_text())) <= defined
+    assert all(named_tests(row[-1]) for row in rows)
+    assert named_tests(PAGE.read_text()) <= defined_tests()
 
 
 def test_broken_direction_has_the_owners_that_the_page_says() -> None:
@@ -44,7 +28,7 @@ def test_broken_direction_has_the_owners_that_the_page_says() -> None:
     outlooks = cluster.outlooks()
     assert all(outlook.role.serves for outlook in outlooks.values())
     said = {}
-    for orders, *elected, answer in rows_after("### One broken direction among three nodes"):
+    for orders, *elected, answer in rows_after(PAGE, "### One broken direction among three nodes"):
         for order in orders.split(" or "):
             said[order] = (elected, set(re.findall(r"\b[abc]\b", re.split(r":| alone", answer)[0])))
     assert len(said) == 6, "all orders of three"
