@@ -5,8 +5,12 @@ not known what runs (a new connection, a restart of either side, a reload, a ref
 prefixes, all wanted ones are announced again (an equal one sends nothing) and only the rest is withdrawn.
 
 ExaBGP 5.0.15 ignores a reload while any neighbor has updates that wait for its session, maybe for minutes (a wrong
-password). So a neighbor that has never been up gets its routes when it is, unless it asked for a graceful restart; and
-a reload that is ignored all the same is asked for again and again while the routes of the live sessions go on.
+password). So a neighbor that has never been up gets its routes when it is; and a reload that is ignored all the same is
+asked for again and again while the routes of the live sessions go on.
+
+A router that keeps routes over a restart drops those it was not sent again at the end-of-RIB (RFC 4724). ExaBGP would
+send that as soon as the session is up, before anybody told it the routes; so such neighbors have `manual-eor`, and get
+it from here, after their routes.
 """
 
 import asyncio
@@ -32,6 +36,7 @@ from orchestrator.fsm.exabgp_api import (
     Event,
     SessionEvent,
     announce,
+    end_of_rib,
     parse_route,
     withdraw,
 )
@@ -65,7 +70,7 @@ class ExabgpAnnouncer:
     """Applies documents to the ExaBGP of one run folder. `validator` is the command line that a path is added to.
 
     `on_written` is told what is needed as soon as its file lies there; `on_news` that `apply` should be called again: the
-    daemon has gone, or a neighbor is up for the first time.
+    daemon has gone, or a neighbor is up.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class ExabgpAnnouncer:
         self._running: dict[str, Routes] | None = None
         self._neighbors: frozenset[str] = frozenset()
         self._opened: set[str] = set()
+        self._fresh: set[str] = set()
         self._history = SessionHistory()
         self._compared_at = -COMPARISON_S
         self._turns = count(1)
@@ -126,7 +132,10 @@ class ExabgpAnnouncer:
             except _ReloadIgnored as error:
                 postponed = str(error)
             replayed = self._running is None
-            commands = await (self._replay if replayed else self._change)(await self._sendable(usable, postponed))
+            sendable = await self._sendable(usable, postponed)
+            fresh = frozenset(self._fresh & sendable.keys())
+            commands = await (self._replay if replayed else self._change)(sendable)
+            await self._end(usable, fresh)
             if postponed:
                 raise NotReady(postponed)
             return replace(result, reloaded=reloaded, replayed=replayed, commands=commands)
@@ -188,14 +197,14 @@ class ExabgpAnnouncer:
         return {name: self._if_opened(document, name) for name in document.routes if name in there}
 
     def _if_opened(self, document: ExabgpDocument, neighbor: str) -> Routes:
-        opened = neighbor in self._opened or neighbor in document.graceful
-        return document.routes[neighbor] if opened else {}
+        return document.routes[neighbor] if neighbor in self._opened else {}
 
     async def _look(self) -> frozenset[str]:
         """Note which neighbors there are; returns those that are up."""
         sessions = parse_sessions((await self._ask(SHOW_SESSIONS))[0], self._history, {})
         self._neighbors = frozenset(session.neighbor for session in sessions)
         live = frozenset(session.neighbor for session in sessions if session.established)
+        self._fresh |= live
         self._opened |= live | (await self._prefixes()).keys()
         return live
 
@@ -238,6 +247,14 @@ class ExabgpAnnouncer:
         if refused:
             self.close()
             raise DaemonError(DAEMON, refused[0][:100], "refused; the reason is in its log")
+
+    async def _end(self, document: ExabgpDocument, neighbors: frozenset[str]) -> None:
+        """Send the end-of-RIB to those of these neighbors that wait for it; one that is down again gets it when it is up."""
+        self._fresh -= neighbors
+        waiting = sorted(neighbors & document.graceful.keys())
+        commands = [line for neighbor in waiting for line in end_of_rib(neighbor, document.graceful[neighbor])]
+        if commands and self._client is not None:
+            await self._client.ask(commands)
 
     async def _prefixes(self) -> Mapping[str, set[PrefixText]]:
         """Return what the daemon has to announce, by neighbor."""
@@ -284,8 +301,9 @@ class ExabgpAnnouncer:
 
     def _heard(self, event: Event) -> None:
         self._history.take([event])
-        if isinstance(event, SessionEvent) and event.state == "up" and event.neighbor not in self._opened:
+        if isinstance(event, SessionEvent) and event.state == "up":
             self._opened.add(event.neighbor)
+            self._fresh.add(event.neighbor)
             self._on_news()
 
     def close(self) -> None:
@@ -293,6 +311,7 @@ class ExabgpAnnouncer:
         client, self._client = self._client, None
         self._loaded = self._running = None
         self._opened.clear()
+        self._fresh.clear()
         if client is not None:
             client.close()
 

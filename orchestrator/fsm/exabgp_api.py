@@ -18,6 +18,7 @@ from itertools import groupby
 import msgspec
 
 from orchestrator.errors import DaemonError, InvalidConfig
+from orchestrator.net.addresses import IpFamily
 from orchestrator.net.bgp import Community, LargeCommunity, PrefixText, SentRoute, StandardCommunity
 
 DAEMON = "exabgp"
@@ -90,6 +91,12 @@ def withdraw(neighbor: str, prefixes: Iterable[PrefixText], turn: int = 0) -> It
         next_hop = "::" if is_ipv6 else "0.0.0.0"  # it must be there, and says nothing
         attributes = f"next-hop {next_hop} med {turn}" if turn else f"next-hop {next_hop}"
         yield from _in_parts(f"neighbor {neighbor} withdraw attributes {attributes} nlri", list(same))
+
+
+def end_of_rib(neighbor: str, families: Iterable[IpFamily]) -> Iterator[str]:
+    """Yield the commands that tell a neighbor it has all routes of these families; an error unless its session is up."""
+    for family in sorted(families, key=lambda each: each.value):
+        yield f"neighbor {neighbor} announce eor {family.value.lower()} unicast"
 
 
 def _in_parts(start: str, prefixes: Sequence[PrefixText]) -> Iterator[str]:

@@ -8,7 +8,7 @@ A section's `revision` is a digest of its text: whether a reload took effect is 
 ExaBGP 5.0.15 answers a reload before it happens and forgets it while it still has updates to send.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from jinja2 import Environment
@@ -103,9 +103,9 @@ class ExabgpDocument:
         return (self.heading, *map(leg_comment, self.legs), self.process)
 
     @property
-    def graceful(self) -> frozenset[NeighborAddress]:
-        """Neighbors that keep routes over a restart: they must be sent before the session's end-of-RIB."""
-        return frozenset(each.address for each in self.receivers.values() if each.graceful)
+    def graceful(self) -> Mapping[NeighborAddress, Collection[IpFamily]]:
+        """Neighbors that keep routes over a restart until the end-of-RIB of each family, which comes after the routes."""
+        return {each.address: each.next_hops.keys() for each in self.receivers.values() if each.graceful}
 
     @property
     def daemons(self) -> tuple[str, ...]:

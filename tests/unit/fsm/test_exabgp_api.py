@@ -13,9 +13,11 @@ from orchestrator.fsm.exabgp_api import (
     SessionEvent,
     announce,
     encode,
+    end_of_rib,
     parse_route,
     withdraw,
 )
+from orchestrator.net.addresses import IpFamily
 from orchestrator.net.bgp import Asn, LinkBandwidth, PrefixText, SentRoute, parse_community
 
 NEIGHBOR = "192.0.2.254"
@@ -140,3 +142,10 @@ def test_route_that_the_daemon_shows_is_read(line: str, found: tuple[str, str]) 
 def test_line_that_is_no_route_is_an_error_of_the_daemon(line: str) -> None:
     with pytest.raises(DaemonError):
         parse_route(line)
+
+
+def test_end_of_rib_is_told_for_each_family_in_order() -> None:
+    assert list(end_of_rib(NEIGHBOR, [IpFamily.IPV6, IpFamily.IPV4])) == [
+        "neighbor 192.0.2.254 announce eor ipv4 unicast",
+        "neighbor 192.0.2.254 announce eor ipv6 unicast",
+    ]
