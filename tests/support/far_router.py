@@ -3,26 +3,65 @@
 import json
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from orchestrator.cli.main import main
 from orchestrator.lab import probes
 from orchestrator.lab.namespaces import Namespace
 from orchestrator.render.router_config import Vendor
 from tests.support.frr import Daemons
-from tests.support.frr_versions import vtysh
+from tests.support.frr_versions import FrrVersion, vtysh
 
 BIRD = Path("/usr/sbin/bird")
+NUMBERS = {"graceful-shutdown": "65535:0"}
+"""FRR's names of communities."""
 ADVICE = "% Echo mode works correctly"
 """FRR says so to whoever switches it on, and does it."""
 
 
-def printed(capsys: Any, *words: str) -> str:
-    """Standard output of `ferrule router-config`."""
+class RouterKind(Enum):
+    """The routers that the tests run; the value is for the names of tests."""
+
+    FRR_8 = "frr-8.4"
+    FRR_10 = "frr-10.3"
+    BIRD_2 = "bird-2"
+
+    @property
+    def vendor(self) -> Vendor:
+        """Whose language it understands."""
+        return Vendor.BIRD if self is RouterKind.BIRD_2 else Vendor.FRR
+
+    @property
+    def version(self) -> FrrVersion:
+        return FrrVersion.DEBIAN_13 if self is RouterKind.FRR_10 else FrrVersion.MACHINE
+
+
+on_every_router = pytest.mark.parametrize("kind", list(RouterKind), ids=lambda kind: kind.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FarPath:
+    """What a router knows of one path; communities of all kinds as `1:2` and `1:2:3`, sorted.
+
+    `stale`: kept for a node that restarts. BIRD 2.0 keeps them and does not say which.
+    """
+
+    local_pref: int
+    communities: tuple[str, ...]
+    stale: bool = False
+
+
+def printed(capsys: Any, kind: RouterKind, *peers: str, words: Sequence[str]) -> str:
+    """Standard output of `ferrule router-config` for these peers of a router of this kind."""
     capsys.readouterr()
-    assert main(["router-config", *words]) == 0
+    chosen = [word for peer in peers for word in ("--peer", peer)]
+    assert main(["router-config", *chosen, "--vendor", kind.vendor.value, *words]) == 0
     text: str = capsys.readouterr().out
     return text
 
@@ -61,16 +100,47 @@ class FrrRouter:
         """How many BFD sessions are up."""
         return (await self._daemons.ask("bfdd", "show bfd peers json"))[0].count('"status":"up"')
 
-    async def preferences(self, prefix: str) -> list[int]:
-        """The local preference of each path to a prefix, sorted."""
+    async def paths(self, prefix: str) -> list[FarPath]:
+        """The paths to a prefix, sorted."""
         family = "ipv6" if ":" in prefix else "ipv4"
-        paths = (await self._daemons.json(f"show bgp {family} unicast {prefix} json")).get("paths", [])
-        return sorted(path.get("locPrf", 100) for path in paths)
+        found = (await self._daemons.json(f"show bgp {family} unicast {prefix} json")).get("paths", [])
+        return sorted(
+            FarPath(
+                local_pref=path.get("locPrf", 100),
+                communities=tuple(sorted((*_frr_words(path, "community"), *_frr_words(path, "largeCommunity")))),
+                stale=path.get("stale", False),
+            )
+            for path in found
+        )
 
     async def sent(self) -> int:
         """How many prefixes it sends to nodes, in both families."""
         text = (await self._daemons.ask("bgpd", "show bgp neighbors json"))[0]
         return sum(map(int, re.findall(r'"sentPrefixCounter":(\d+)', text)))
+
+    async def talk(self, text: str, prefixes: Sequence[str]) -> None:
+        """Do what the printed `text` keeps it from: send the nodes these prefixes, and what it has from others."""
+        maps = re.findall(r"^route-map (\S+-out) deny 10$", text, re.MULTILINE)
+        asn = re.findall(r"^router bgp (\d+)$", text, re.MULTILINE)[0]
+        lines = [f"route-map {name} permit 10\nexit" for name in maps]
+        lines += [f"router bgp {asn}", "no bgp network import-check"]
+        for family, own in by_family(prefixes).items():
+            lines += [f"address-family {family} unicast", *(f"network {prefix}" for prefix in own), "exit"]
+        if refused := self.enter("\n".join((*lines, ""))):
+            raise AssertionError(refused)
+        await self._daemons.ask("bgpd", "clear bgp * soft out")
+
+
+def _frr_words(path: Mapping[str, Any], key: str) -> Iterable[str]:
+    return (NUMBERS.get(word, word) for word in path.get(key, {}).get("string", "").split())
+
+
+def by_family(prefixes: Iterable[str]) -> dict[str, list[str]]:
+    """The prefixes by the daemons' word for their family."""
+    found: dict[str, list[str]] = {"ipv4": [], "ipv6": []}
+    for prefix in prefixes:
+        found["ipv6" if ":" in prefix else "ipv4"].append(prefix)
+    return found
 
 
 class BirdRouter:
@@ -83,23 +153,38 @@ class BirdRouter:
         self._folder = folder
 
     async def start(self, text: str) -> None:
-        path = self._folder / "bird.conf"
-        path.write_text(text)
+        self._write(text)
         with (self._folder / "bird.log").open("w") as log:
             self._namespace.popen(
-                [str(BIRD), "-f", "-c", str(path), "-s", str(self._socket), "-P", str(self._folder / "bird.pid")],
+                [
+                    str(BIRD),
+                    "-f",
+                    "-c",
+                    str(self._configuration),
+                    "-s",
+                    str(self._socket),
+                    "-P",
+                    str(self._folder / "bird.pid"),
+                ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        probes.until(self._socket.exists, "BIRD's socket")
+        probes.until(lambda: "Daemon is up" in self.ask("show status"), "BIRD")
 
     @property
     def _socket(self) -> Path:
         return self._folder / "bird.ctl"
 
+    @property
+    def _configuration(self) -> Path:
+        return self._folder / "bird.conf"
+
+    def _write(self, text: str) -> None:
+        self._configuration.write_text(text)
+
     def ask(self, command: str) -> str:
         """A route that is not there counts as an error to birdc."""
-        return self._namespace.run([f"{BIRD}c", "-r", "-s", str(self._socket), command], check=False).stdout
+        return self._namespace.run([f"{BIRD}c", "-s", str(self._socket), command], check=False).stdout
 
     def _sessions(self) -> list[str]:
         """What BIRD says of each BGP session, those included that it made itself for neighbors in a range."""
@@ -113,14 +198,45 @@ class BirdRouter:
     async def watched(self) -> int:
         return len(re.findall(r"\sUp\s", self.ask("show bfd sessions")))
 
-    async def preferences(self, prefix: str) -> list[int]:
-        return sorted(map(int, re.findall(r"BGP.local_pref: (\d+)", self.ask(f"show route for {prefix} all"))))
+    async def paths(self, prefix: str) -> list[FarPath]:
+        """The paths to a prefix, sorted."""
+        blocks = self.ask(f"show route for {prefix} all").split(" unicast [")[1:]
+        return sorted(
+            FarPath(
+                local_pref=int(re.findall(r"BGP.local_pref: (\d+)", block)[0]),
+                communities=tuple(sorted(_bird_communities(block))),
+            )
+            for block in blocks
+        )
 
     async def sent(self) -> int:
         return sum(map(int, re.findall(r"(\d+) exported", "".join(self._sessions()))))
 
+    async def talk(self, text: str, prefixes: Sequence[str]) -> None:
+        """Do what the printed `text` keeps it from: send the nodes these prefixes, and what it has from others."""
+        statics = [
+            f"protocol static {{ {family}; {' '.join(f'route {prefix} blackhole;' for prefix in own)} }}\n"
+            for family, own in by_family(prefixes).items()
+        ]
+        self._write("".join((text.replace("export none;", "export all;"), *statics)))
+        answer = self.ask("configure")
+        assert "Reconfig" in answer, answer
+
+
+def _bird_communities(block: str) -> Iterable[str]:
+    """(1,2) and (1, 2, 3) as FRR writes them."""
+    for words in re.findall(r"BGP\.(?:large_)?community: (.*)", block):
+        yield from (":".join(re.findall(r"\d+", word)) for word in re.findall(r"\([^)]*\)", words))
+
 
 Router = FrrRouter | BirdRouter
+
+
+def router_of(kind: RouterKind, machine: Daemons) -> Router:
+    """The router of that kind on a machine, not started yet."""
+    if kind.vendor is Vendor.FRR:
+        return FrrRouter(machine)
+    return BirdRouter(machine.namespace, machine.run.path)
 
 
 def equal_paths(namespace: Namespace, prefixes: Iterable[str]) -> list[int]:
