@@ -25,7 +25,7 @@ The map. Data flows one way:
         requests.py sharing.py admission.py allocation.py convergence.py allocator.py
         eligibility.py reach.py contest.py election.py spreading.py matching.py quotas.py shares.py
         candidates.py weights.py groups.py bgp.py layer2.py announcement.py node_plan.py plan_sum.py withdrawal.py
-        failovers.py allocated.py announced.py outlook.py accepted.py conditions.py
+        failovers.py allocated.py announced.py outlook.py accepted.py conditions.py sessions.py
     packet/                                  bytes <-> dataclasses (RFC 826, RFC 5227, RFC 4861, rtnetlink)
         ethernet.py arp.py ndp.py netlink.py rtnetlink.py
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
@@ -39,6 +39,7 @@ The map. Data flows one way:
         orders.py holdings.py phases.py inquiry.py contests.py pacing.py                    the responder's addresses
         liveness.py membership.py heartbeat.py keys.py peers.py tenure.py asking.py         nodes; the speaker's addresses
         vty.py exabgp_api.py responder_api.py supervisor_api.py supervision.py                            daemons and companions
+        bgp_sessions.py session_diagnosis.py                                                sessions of daemons, and why not
         leadership.py                                                                       which controller leads
         damping.py                                                                          prefixes that come and go
         outbox.py letters.py                                                                what goes to the API server next
@@ -56,7 +57,7 @@ The map. Data flows one way:
         documents.py lines.py files.py claims.py reader.py
         folder.py notices.py tree.py view.py overlay.py state.py writing.py
     apply/                                   differences to daemons, tables to the responder, frames, links
-        frr.py frr_daemon.py frr_extras.py frr_sessions.py vty.py files.py drift.py
+        frr.py frr_daemon.py frr_extras.py frr_sessions.py bfd_sessions.py ways.py vty.py files.py drift.py
         exabgp.py exabgp_file.py exabgp_api.py exabgp_sessions.py
         layer2.py supervisor.py control.py reconnecting.py
         frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py
@@ -67,7 +68,7 @@ The map. Data flows one way:
     runtime/                                 the four processes; the only place that knows both sides
         origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
-        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py frr_extras.py exabgp_engine.py speaker_sessions.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
+        speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py frr_extras.py exabgp_engine.py speaker_sessions.py session_watch.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
         node_lock.py watched_file.py exclusion_list.py key_file.py
         responder.py holding.py wire.py port.py mesh.py asking.py

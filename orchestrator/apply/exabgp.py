@@ -25,8 +25,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from orchestrator.apply.exabgp_api import ExabgpClient
 from orchestrator.apply.exabgp_file import ExabgpFile, RunFiles, SectionRefusal
 from orchestrator.apply.exabgp_sessions import SessionHistory, parse_sessions
-from orchestrator.apply.frr_sessions import BgpSession
 from orchestrator.errors import DaemonError, NotReady
+from orchestrator.fsm.bgp_sessions import BgpSession
 from orchestrator.fsm.exabgp_api import (
     DAEMON,
     RELOAD,
@@ -271,19 +271,26 @@ class ExabgpAnnouncer:
                 return f"{prefix} to {neighbor}"
         return ""
 
-    async def audit(self, now: float) -> tuple[BgpSession, ...]:
-        """Return the sessions. Raises DaemonError or NotReady where the daemon does not do what it should."""
+    async def audit(self, now: float) -> None:
+        """Raises DaemonError or NotReady where the daemon does not do what it should."""
         async with self._busy:
-            if self._loaded is None:
-                raise NotReady(f"{DAEMON} has not taken the newest document yet")
-            if not self._loaded.sections:
-                return ()
-            if now - self._compared_at >= COMPARISON_S:
+            if self._needed().sections and now - self._compared_at >= COMPARISON_S:
                 self._compared_at = now
                 await self._compare()
+
+    async def sessions(self) -> tuple[BgpSession, ...]:
+        """Return the sessions. Raises DaemonError or NotReady."""
+        async with self._busy:
+            if not self._needed().sections:
+                return ()
             (text, *_) = await self._ask(SHOW_SESSIONS)
             sent = {neighbor: len(routes) for neighbor, routes in (self._running or {}).items()}
             return parse_sessions(text, self._history, sent)
+
+    def _needed(self) -> ExabgpDocument:
+        if self._loaded is None:
+            raise NotReady(f"{DAEMON} has not taken the newest document yet")
+        return self._loaded
 
     async def _compare(self) -> None:
         if missing := await self._missing():

@@ -1,16 +1,21 @@
 """BGP sessions as ExaBGP reports them (`show neighbor json`, 5.0.15) and what its events add: flaps and reasons.
 
-Its "state" says `down` beside an established session; only "fsm" is right.
+Its "state" says `down` beside an established session; only "fsm" is right. Of a connection that nobody answers no event
+tells; a refused one and one that the neighbor closes are both `closing connection`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from orchestrator.apply.frr_sessions import ESTABLISHED, BgpSession, MessageCounts
 from orchestrator.errors import DaemonError
+from orchestrator.fsm.bgp_sessions import ESTABLISHED, Attempt, BgpSession, LastNotification, MessageCounts
 from orchestrator.fsm.exabgp_api import DAEMON, SHOW_SESSIONS, Event, Notification, SessionEvent
+
+CLOSED = "closing connection"
+_SENT = re.compile(r"notification sent \((\d+),(\d+)\)")
 
 
 class _Counts(msgspec.Struct):
@@ -45,16 +50,21 @@ class SessionHistory:
     def __init__(self) -> None:
         self._established: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
+        self._notifications: dict[str, LastNotification] = {}
 
     def take(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
                 case SessionEvent(neighbor=neighbor, state="up"):
                     self._established[neighbor] += 1
+                    self._notifications.pop(neighbor, None)
                 case SessionEvent(neighbor=neighbor, state="down", reason=reason):
                     self._reasons[neighbor] = reason
+                    if found := _SENT.fullmatch(reason):
+                        self._notifications[neighbor] = LastNotification(int(found[1]), int(found[2]), received=False)
                 case Notification(neighbor=neighbor, direction="receive", code=code, subcode=subcode):
                     self._reasons[neighbor] = f"the neighbor sent notification {code}/{subcode}"
+                    self._notifications[neighbor] = LastNotification(code, subcode, received=True)
                 case _:
                     pass
 
@@ -63,6 +73,9 @@ class SessionHistory:
 
     def reason(self, neighbor: str) -> str:
         return self._reasons.get(neighbor, "")
+
+    def notification(self, neighbor: str) -> LastNotification | None:
+        return self._notifications.get(neighbor)
 
 
 def parse_sessions(text: str, history: SessionHistory, sent: Mapping[str, int]) -> tuple[BgpSession, ...]:
@@ -88,9 +101,19 @@ def _session(neighbor: _Neighbor, history: SessionHistory, sent: Mapping[str, in
         uptime_s=neighbor.duration if up else 0.0,
         times_established=max(history.established(address), int(up)),
         last_reset=history.reason(address),
+        attempt=_attempt(state, history.reason(address)),
+        notification=history.notification(address),
         prefixes_sent=sent.get(address, 0) if up else 0,
         messages=_counts(neighbor.messages.sent, neighbor.messages.received),
     )
+
+
+def _attempt(state: str, reason: str) -> Attempt:
+    if state in ("Opensent", "Openconfirm", ESTABLISHED):
+        return Attempt.OPEN
+    if reason == CLOSED:
+        return Attempt.FAILED
+    return Attempt.NONE if reason else Attempt.PENDING
 
 
 def _counts(sent: _Counts, received: _Counts) -> MessageCounts:

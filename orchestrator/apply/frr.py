@@ -19,7 +19,6 @@ import structlog
 from orchestrator.apply.drift import Drift
 from orchestrator.apply.files import read_file, write_file
 from orchestrator.apply.frr_daemon import Brought, FrrDaemon
-from orchestrator.apply.frr_sessions import SHOW, BgpSession, parse_sessions
 from orchestrator.errors import DaemonError, NotReady
 from orchestrator.net.bgp import RouterId
 from orchestrator.render.canonical import Line, parse, redact
@@ -306,13 +305,6 @@ class FrrAnnouncer:
             return str(error)
         missing = self._applied.lines(name) - daemon.running
         return f"{name}: {len(missing)} lines are missing, the first: {redact(str(min(missing)))}" if missing else ""
-
-    async def sessions(self) -> tuple[BgpSession, ...]:
-        """Return bgpd's sessions; none while it is not needed. Raises NotReady or DaemonError."""
-        async with self._busy:
-            if self._applied is None or "bgpd" not in self._applied.daemons:
-                return ()
-            return parse_sessions(await self._daemons["bgpd"].show(SHOW))
 
     def close(self) -> None:
         """Close the connections; the daemons run on."""

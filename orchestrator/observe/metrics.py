@@ -158,6 +158,7 @@ class Name(Enum):
 
     BGP_UP = Family("metallb_bgp_session_up", Form.GAUGE, _PEER, "1 while the session is established")
     BGP_PREFIXES = Family("metallb_bgp_announced_prefixes_total", Form.GAUGE, _PEER, "Prefixes sent to the peer")
+    BGP_PENDING = Family("metallb_bgp_pending_prefixes_total", Form.GAUGE, _PEER, "Prefixes that the peer should have")
     BGP_UPDATES = Family("metallb_bgp_updates_total", Form.BARE_COUNTER, _PEER, "UPDATE messages sent")
     BGP_UPDATES_RECEIVED = Family(
         "metallb_bgp_updates_total_received", Form.BARE_COUNTER, _PEER, "UPDATE messages received"
@@ -189,6 +190,15 @@ class Name(Enum):
         ("outcome",),
         "Configurations whose withdrawals were held: withdrawn after all, or averted",
     )
+    BFD_UP = Family("metallb_bfd_session_up", Form.GAUGE, _PEER, "1 while BFD says that the path to the peer is up")
+    BFD_CONTROL_IN = Family("metallb_bfd_control_packet_input", Form.BARE_COUNTER, _PEER, "BFD packets received")
+    BFD_CONTROL_OUT = Family("metallb_bfd_control_packet_output", Form.BARE_COUNTER, _PEER, "BFD packets sent")
+    BFD_ECHO_IN = Family("metallb_bfd_echo_packet_input", Form.BARE_COUNTER, _PEER, "BFD echo packets received")
+    BFD_ECHO_OUT = Family("metallb_bfd_echo_packet_output", Form.BARE_COUNTER, _PEER, "BFD echo packets sent")
+    BFD_UP_EVENTS = Family("metallb_bfd_session_up_events", Form.BARE_COUNTER, _PEER, "Times that BFD came up")
+    BFD_DOWN_EVENTS = Family("metallb_bfd_session_down_events", Form.BARE_COUNTER, _PEER, "Times that BFD went down")
+    BFD_ZEBRA = Family("metallb_bfd_zebra_notifications", Form.BARE_COUNTER, _PEER, "Times that bfdd told zebra")
+
     APPLY_SECONDS = Family(
         "ferrule_apply_seconds", Form.HISTOGRAM, ("engine",), "From the first event of a batch to the daemon's answer"
     )

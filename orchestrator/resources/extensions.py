@@ -34,12 +34,28 @@ class AddressConflict(KubeStruct, frozen=True, omit_defaults=False):
     action: Literal["defended", "yielded", "refused"] = "defended"
 
 
+class PeerSession(KubeStruct, frozen=True, omit_defaults=False):
+    """How the session of a BGPPeer is on this node: `reason` is a word of docs/reasons.md, `message` a sentence.
+
+    `vrf` is `default` for none; `since` (RFC 3339) is when it became so.
+    """
+
+    peer: str
+    neighbor: str
+    vrf: str = ""
+    established: bool = False
+    reason: str = ""
+    message: str = ""
+    since: str = ""
+
+
 class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     """What election and conflict resolution need from another node.
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
     `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly
-    prefixes are weighed; `conflicts` are sorted by address. `dampened` are prefixes kept back because they come and go,
+    prefixes are weighed; `conflicts` are sorted by address, `sessions` by peer.
+    `dampened` are prefixes kept back because they come and go,
     sorted, at most `DAMPENED_LIMIT`; `node_not_ready`: BGP's are withdrawn because the Node is NotReady.
     """
 
@@ -55,6 +71,7 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     conflicts: tuple[AddressConflict, ...] = ()
     dampened: tuple[str, ...] = ()
     node_not_ready: bool = False
+    sessions: tuple[PeerSession, ...] = ()
 
 
 class SpeakerState(KubeStruct, frozen=True):

@@ -294,6 +294,17 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "conflicts": "Addresses that somebody else uses as well, sorted.",
         "dampened": "Prefixes that the node does not announce for a while because they come and go, sorted; at most 100.",
         "nodeNotReady": "Whether the node announces nothing by BGP because its Node is NotReady.",
+        "sessions": "BGP sessions of the node, sorted by peer.",
+    },
+    extensions.PeerSession: {
+        "": "How the BGP session of one BGPPeer is on the node.",
+        "peer": "Name of the BGPPeer.",
+        "neighbor": "Address of the router, or the interface of an unnumbered session.",
+        "vrf": 'VRF of the session, "default" for none.',
+        "established": "Whether it is up.",
+        "reason": "How it is, in one word for programs.",
+        "message": "Why it is not up, in a sentence for people.",
+        "since": "When it became so.",
     },
     extensions.SpeakerInterface: {
         "": "An interface that may answer for addresses.",

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Protocol
 
-from orchestrator.apply.frr_sessions import BgpSession
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
+from orchestrator.fsm.bgp_sessions import Readings
 from orchestrator.fsm.responder_api import LinkReport
 from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
@@ -50,8 +50,11 @@ class Engine(Protocol):
     async def apply(self) -> Applied:
         """Make the daemons do what the newest document says. Raises NotReady, DaemonError or OSError."""
 
-    async def audit(self, now: float) -> Sequence[BgpSession]:
-        """Put back what has gone and return the sessions. `now` is monotonic. Raises NotReady or DaemonError."""
+    async def audit(self, now: float) -> None:
+        """Put back what has gone. `now` is monotonic. Raises NotReady or DaemonError."""
+
+    async def sessions(self) -> Readings:
+        """Return what the daemons say of their sessions; any task may ask. It raises nothing: `away` says why."""
 
 
 def legs_of(links: Iterable[LinkReport]) -> tuple[Leg, ...]:

@@ -7,10 +7,11 @@ import structlog
 from jinja2 import FileSystemLoader
 
 from orchestrator.apply.exabgp import ExabgpAnnouncer
-from orchestrator.apply.frr_sessions import BgpSession
 from orchestrator.apply.supervisor import SupervisorClient
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
+from orchestrator.errors import DaemonError, NotReady
+from orchestrator.fsm.bgp_sessions import Readings
 from orchestrator.fsm.responder_api import LinkReport
 from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
@@ -81,8 +82,14 @@ class ExabgpEngine:
             told = {"reloaded": result.reloaded, "replayed": result.replayed, "commands": result.commands}
         return Applied(refused=len(result.refusals), told=told)
 
-    async def audit(self, now: float) -> Sequence[BgpSession]:
-        return await self._announcer.audit(now)
+    async def audit(self, now: float) -> None:
+        await self._announcer.audit(now)
+
+    async def sessions(self) -> Readings:
+        try:
+            return Readings(bgp=await self._announcer.sessions())
+        except (NotReady, DaemonError) as error:
+            return Readings(away=str(error))
 
     def _use(self, document: ExabgpDocument) -> bool:
         if document == self._document:

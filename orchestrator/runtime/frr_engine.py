@@ -9,10 +9,11 @@ from jinja2 import FileSystemLoader
 
 from orchestrator.apply.files import group_id
 from orchestrator.apply.frr import AuditResult, FrrAnnouncer
-from orchestrator.apply.frr_sessions import BgpSession
+from orchestrator.apply.frr_sessions import FrrSessions
 from orchestrator.apply.supervisor import SupervisorClient
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
+from orchestrator.fsm.bgp_sessions import Readings
 from orchestrator.fsm.responder_api import LinkReport
 from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
@@ -52,6 +53,7 @@ class FrrEngine:
             on_written=lambda daemons: supervisor.want(daemons, settings.node),
         )
         self._extras = ExtrasInForce(extras_in(self._announcer.kept_texts["bgpd"]), supervisor)
+        self._sessions = FrrSessions(settings.run)
         self._document: FrrDocument | None = None
         self._legs = self._announcer.kept_legs
         self._pids: dict[str, int | None] = {}
@@ -114,12 +116,12 @@ class FrrEngine:
         told = {"impact": result.impact.name, "commands": result.commands} if result.commands else {}
         return Applied(refused=len(result.refusals), told=told)
 
-    async def audit(self, now: float) -> Sequence[BgpSession]:
+    async def audit(self, now: float) -> None:
         """Lines of ours that have gone are put back, those of people are told."""
-        result = await self._announcer.audit(now)
-        sessions = await self._announcer.sessions()
-        self._report_drift(result)
-        return sessions
+        self._report_drift(await self._announcer.audit(now))
+
+    async def sessions(self) -> Readings:
+        return await self._sessions.read(() if self._document is None else self._document.daemons)
 
     def _use(self, document: FrrDocument) -> bool:
         if document == self._document:

@@ -22,11 +22,13 @@ from orchestrator.observe.http import Readiness
 from orchestrator.observe.metrics import Metrics, Name
 from orchestrator.resources.meta import Problem
 from orchestrator.resources.secret_text import SecretText
+from orchestrator.runtime.bgp_engine import legs_of
 from orchestrator.runtime.exclusion_list import ExclusionList, Exclusions
 from orchestrator.runtime.feed import Feed, SourceBatch, Stop
 from orchestrator.runtime.key_file import FileKey, KeyFile
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.rivals import Rivalry
+from orchestrator.runtime.session_watch import SessionsChanged, SessionWatch
 from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
 from orchestrator.runtime.speaker_hold import ConfigurationHold
@@ -73,6 +75,7 @@ class Speaker:
         self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
         self._bgp = Bgp(settings, metrics, readiness, self._supervisor, self.feed.put)
+        self._sessions = SessionWatch(settings.node, self._bgp.sessions, metrics, self.feed.put)
         self._report = SpeakerReport(settings.node, settings.namespace, sink, metrics)
         self._view = self._layer2.view(time.monotonic())
         self._planner = Planner(self._view, self._store)
@@ -91,6 +94,7 @@ class Speaker:
                 tasks.create_task(self._layer2.client.run()),
                 tasks.create_task(self._supervisor.run()),
                 tasks.create_task(self._bgp.run()),
+                tasks.create_task(self._sessions.run()),
                 tasks.create_task(self._report.write_behind(self._bgp.quiet)),
                 tasks.create_task(self._compare()),
             ]
@@ -153,6 +157,8 @@ class Speaker:
                 case supervisor_api.Tried():
                     changes.configuration = tried = True
                     self._bgp.supervised(item)
+                case SessionsChanged(sessions=sessions):
+                    self._telling.sessions = sessions
                 case supervisor.Disconnected() | supervisor_api.Children():
                     self._bgp.supervised(item)
                 case _:
@@ -165,6 +171,7 @@ class Speaker:
         outcomes: list[Outcome] = []
         if first:
             await self._telling.begin(self._store)
+            self._sessions.resume(self._telling.sessions)
         if first or changes.configuration or changes.last_good or self._hold.deadline <= started:
             config = await self._configuration.resolve(self._store, self._problems_beside)
             self._take_key()
@@ -240,8 +247,10 @@ class Speaker:
         plan = replace(self._planner.plan, routes=self._routes.routes)
         if anew:
             self._bgp.reconfigure(self._planner.config, plan, self._layer2.links, started)
+            self._sessions.configured(self._planner.config, plan, legs_of(self._layer2.links))
         elif changed:
             self._bgp.change(plan, changed, started)
+            self._sessions.planned(plan)
 
     def _check_node(self, config: Config) -> None:
         node = self._settings.node

@@ -17,6 +17,7 @@ from orchestrator.apply.supervisor import Disconnected, SupervisorClient, Superv
 from orchestrator.config.model import Config
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.errors import DaemonError, NotReady
+from orchestrator.fsm.bgp_sessions import Readings
 from orchestrator.fsm.responder_api import LinkReport
 from orchestrator.fsm.supervisor_api import Tried
 from orchestrator.net.addresses import Prefix
@@ -27,7 +28,7 @@ from orchestrator.resources.meta import Problem
 from orchestrator.runtime.bgp_engine import Engine
 from orchestrator.runtime.exabgp_engine import ExabgpEngine
 from orchestrator.runtime.frr_engine import FrrEngine
-from orchestrator.runtime.speaker_sessions import expose_children, expose_sessions
+from orchestrator.runtime.speaker_sessions import expose_children
 from orchestrator.settings import SpeakerSettings
 
 log = structlog.get_logger()
@@ -94,6 +95,10 @@ class Bgp:
         """What the daemons had against objects of this configuration."""
         return self._engine.problems(config)
 
+    async def sessions(self) -> Readings:
+        """Return what the daemons say of their sessions; any task may ask."""
+        return await self._engine.sessions()
+
     async def quiet(self) -> None:
         """Return when the daemons run the newest document, or when it is QUIET_LIMIT_S old: they may be gone."""
         with suppress(TimeoutError):
@@ -155,13 +160,11 @@ class Bgp:
         log.warning("not applied yet", reason=str(error), attempt=state.attempt_number)
 
     async def _audit(self) -> None:
-        """Have the engine put back what has gone, and read the sessions; what it cannot do is applied anew."""
+        """Have the engine put back what has gone; what it cannot do is applied anew."""
         if not self._made:
             return
         try:
-            sessions = await self._engine.audit(time.monotonic())
+            await self._engine.audit(time.monotonic())
         except (NotReady, DaemonError) as error:
             self._readiness.unmet(self._engine.name, str(error))
             self._wake.set()
-        else:
-            expose_sessions(self._metrics, sessions)

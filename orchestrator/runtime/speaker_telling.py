@@ -15,7 +15,7 @@ from orchestrator.decide.node_plan import GroupPlan
 from orchestrator.decide.withdrawal import without_dampened
 from orchestrator.fsm.tenure import on_air
 from orchestrator.net.addresses import IpAddress, parse_address, prefix_key
-from orchestrator.resources.extensions import DAMPENED_LIMIT, SpeakerState, SpeakerStateSpec
+from orchestrator.resources.extensions import DAMPENED_LIMIT, PeerSession, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import Layer2
@@ -28,7 +28,7 @@ from orchestrator.version import __version__
 log = structlog.get_logger()
 
 COUNTS_INTERVAL_S = 5.0
-"""How often counts alone are told: they change with every Service, and all nodes and the controller hear of it."""
+"""How often counts and sessions alone are told: they change often, and all nodes and the controller hear of it."""
 DAMPENED_INTERVAL_S = 1.0
 """The same of prefixes that are kept back: the first delay is 5 s."""
 
@@ -57,6 +57,8 @@ class Telling:
         self._partly: dict[GroupId, GroupPlan] = {}
         self._state: SpeakerState | None = None
         self._told_at = -math.inf
+        self.sessions: tuple[PeerSession, ...] = ()
+        """What is to be told of the node's BGP sessions, by peer."""
         self.deadline = math.inf
         """When (monotonic) `state` has something to tell though nothing happens."""
 
@@ -65,6 +67,7 @@ class Telling:
         left: set[IpAddress] = set()
         if (written := store.speakers.get(self._node)) is not None:
             self._layer2.resume(written)
+            self.sessions = written.spec.sessions
             left = {parse_address(each.address) for each in written.spec.conflicts if each.action != "defended"}
         await self._report.remember(key for key in store.services if left & set(store.addresses(key)))
 
@@ -89,7 +92,7 @@ class Telling:
         self._state = None
 
     async def state(self, now: float, *, draining: bool = False) -> None:
-        """Tell the other nodes about this one, if that changed; counts alone may wait for a while."""
+        """Tell the other nodes about this one, if that changed; counts and sessions alone may wait for a while."""
         facts = self._planner.config.nodes.get(self._node)
         tenures = self._layer2.tenures
         state = SpeakerState(
@@ -107,6 +110,7 @@ class Telling:
                 conflicts=tenures.conflicts,
                 dampened=tuple(map(str, sorted(self._routes.dampened, key=prefix_key)))[:DAMPENED_LIMIT],
                 node_not_ready=facts is not None and facts.not_ready,
+                sessions=self.sessions,
             ),
         )
         self.deadline = math.inf
@@ -155,7 +159,7 @@ def _patience(before: SpeakerStateSpec, after: SpeakerStateSpec) -> float:
 
 
 def _lasting(spec: SpeakerStateSpec) -> SpeakerStateSpec:
-    return msgspec.structs.replace(spec, announced_addresses=0, announced_prefixes=0, dampened=())
+    return msgspec.structs.replace(spec, announced_addresses=0, announced_prefixes=0, dampened=(), sessions=())
 
 
 def _joined(plans: Iterable[GroupPlan]) -> GroupPlan:

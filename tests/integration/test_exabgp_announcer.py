@@ -67,7 +67,7 @@ async def test_changed_password_keys_the_session_anew_and_is_in_no_log(pair: Pai
     result = await pair.exabgp.apply(pair.document([exabgp_peer(password=SecretText("geheim#';!"))], routes))
     assert result.reloaded
     await pair.has(PREFIX)
-    (session,) = await pair.exabgp.announcer.audit(0.0)
+    (session,) = await pair.exabgp.announcer.sessions()
     assert (session.neighbor, session.established, session.remote_as) == ("10.99.0.254", True, 65000)
     assert session.prefixes_sent == 1
     log = (pair.node.run.path / "exabgp.log").read_text()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.apply.frr import FrrAnnouncer
+from orchestrator.apply.frr_sessions import FrrSessions
 from orchestrator.config.model import BfdProfile
 from orchestrator.render.document import DAEMONS, FrrDocument
 from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, eventually, node_and_router, start_router
@@ -69,11 +70,15 @@ async def test_session_made_before_is_the_one_that_bgpd_uses(node: tuple[Daemons
     assert (session["receive-interval"], session["transmit-interval"]) == (100, 100)
     assert session["interface"] == "eth0"
 
+    sessions = FrrSessions(here.run)
+
     async def established() -> bool:
-        return [each.established for each in await announcer.sessions()] == [True]
+        readings = await sessions.read(DAEMONS)
+        return [each.established for each in readings.bgp] == [True] and [each.up for each in readings.bfd] == [True]
 
     await eventually(established, "the BGP session")
     assert len(await bfd_peers(here)) == 1
     assert await announcer.not_ready() == ()
     assert (await announcer.audit(0.0)).restored == ()
     announcer.close()
+    sessions.close()

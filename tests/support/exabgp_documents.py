@@ -1,6 +1,6 @@
 """Small builders of ExaBGP's documents."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jinja2 import FileSystemLoader
@@ -38,6 +38,8 @@ def exabgp_input(
     )
 
 
-def exabgp_document(peers: Iterable[Peer], routes: Iterable[Route] = (), **more: Any) -> ExabgpDocument:
-    renderer = ExabgpRenderer(build_environment(FileSystemLoader(template_folder())), HELPER)
+def exabgp_document(
+    peers: Iterable[Peer], routes: Iterable[Route] = (), *, helper: Sequence[str] = HELPER, **more: Any
+) -> ExabgpDocument:
+    renderer = ExabgpRenderer(build_environment(FileSystemLoader(template_folder())), tuple(helper))
     return renderer.render(exabgp_input(peers, routes, **more))

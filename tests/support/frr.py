@@ -21,6 +21,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.render.canonical import Line, parse
 from orchestrator.settings import RunFolder
+from orchestrator.supervise import exabgp
 from tests.support.frr_versions import FrrVersion, binaries
 
 PATIENCE_S = 20.0
@@ -61,6 +62,15 @@ class Daemons:
     def has_mgmtd(self) -> bool:
         """True of FRR 10, where it has zebra's configuration and must be started with it."""
         return (binaries(self.version) / "mgmtd").exists()
+
+    def start_exabgp(self) -> None:
+        """Start ExaBGP with the file that is there."""
+        words = exabgp.command(("server", str(self.run.daemon_conf("exabgp"))))
+        with self.log("exabgp").open("a") as output:
+            self._children["exabgp"] = self.namespace.popen(list(words), stdout=output, stderr=subprocess.STDOUT)
+
+    def pid(self, daemon: str) -> int:
+        return self._children[daemon].pid
 
     def log(self, daemon: str) -> Path:
         return self.run.path / f"{daemon}.log"

@@ -13,6 +13,7 @@ from orchestrator.decide.announced import AnnouncedReason
 from orchestrator.decide.conditions import ConditionReason
 from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.decide.requests import RefusalReason
+from orchestrator.decide.sessions import SessionReason
 from orchestrator.fsm.responder import DropReason
 from orchestrator.settings import DEFAULT_NAMESPACE
 from orchestrator.sources.manifests.reader import read_manifests
@@ -22,7 +23,13 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_reason_has_its_place_and_no_other_is_explained() -> None:
     explained = re.findall(r'<a id="(\w+)"></a>`(\w+)`', (ROOT / "docs" / "reasons.md").read_text())
-    conditions: tuple[type[Enum], ...] = (AllocatedReason, AnnouncedReason, ConditionReason, AcceptedReason)
+    conditions: tuple[type[Enum], ...] = (
+        AllocatedReason,
+        AnnouncedReason,
+        ConditionReason,
+        AcceptedReason,
+        SessionReason,
+    )
     enums: tuple[type[Enum], ...] = (RefusalReason, DeclineReason, DropReason, *conditions)
     assert [anchor for anchor, _ in explained] == [name for _, name in explained]
     assert sorted(name for name, _ in explained) == sorted({reason.value for enum in enums for reason in enum})

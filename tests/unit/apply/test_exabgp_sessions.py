@@ -2,6 +2,7 @@ import pytest
 
 from orchestrator.apply.exabgp_sessions import SessionHistory, parse_sessions
 from orchestrator.errors import DaemonError
+from orchestrator.fsm.bgp_sessions import Attempt, LastNotification
 from orchestrator.fsm.exabgp_api import Ending, Notification, SessionEvent
 
 COUNTS = '{"open": %d, "notification": 0, "keepalive": 5, "update": 7, "refresh": 0, "total": 13}'
@@ -37,3 +38,17 @@ def test_events_tell_flaps_and_the_last_reason() -> None:
 def test_other_text_is_an_error_of_the_daemon(text: str) -> None:
     with pytest.raises(DaemonError):
         parse_sessions(text, SessionHistory(), {})
+
+
+def test_how_far_an_attempt_came_follows_from_state_and_the_last_event() -> None:
+    history = SessionHistory()
+    idle, live = parse_sessions(SESSIONS, history, {})
+    assert (idle.attempt, live.attempt) == (Attempt.PENDING, Attempt.OPEN)
+    history.take([SessionEvent(neighbor="10.0.0.1", state="down", reason="closing connection")])
+    assert parse_sessions(SESSIONS, history, {})[0].attempt is Attempt.FAILED
+    history.take([SessionEvent(neighbor="10.0.0.1", state="down", reason="notification sent (2,2)")])
+    idle, _ = parse_sessions(SESSIONS, history, {})
+    assert idle.attempt is Attempt.NONE
+    assert idle.notification == LastNotification(2, 2, received=False)
+    history.take([SessionEvent(neighbor="10.0.0.1", state="up")])
+    assert parse_sessions(SESSIONS, history, {})[0].notification is None
