@@ -1,5 +1,6 @@
 """What people see of BGP in a lab with one node of each engine: metrics, conditions, routes; and no password anywhere."""
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator.cli.main import main
 from orchestrator.lab import layout, processes, router
 from orchestrator.lab.topology import Lab
 from orchestrator.resources.meta import ObjectRef
@@ -141,6 +143,41 @@ def test_peer_says_where_and_why_it_is_not_established(lab: Lab) -> None:
     found = wait(lambda: says(lab, "nobody", "NoNeighbor"), "the missing router to be told")
     assert found["status"] == "False"
     assert found["message"].startswith(f"NoNeighbor on {FRR_NODE}: nobody answers ARP or ND for 192.0.2.77")
+
+
+def routes(lab: Lab, capsys: pytest.CaptureFixture[str], *words: str, node: str = FRR_NODE) -> tuple[int, str]:
+    """Exit status and output of `ferrule routes` on a node."""
+    where = ["--node", node, "--run", str(lab.folder.run(node).path)]
+    origin = ["--source", f"manifests:{lab.folder.manifests}", "--state", str(lab.folder.state)]
+    capsys.readouterr()
+    status = main(["routes", *where, *origin, *words])
+    printed = capsys.readouterr()
+    return status, printed.out + printed.err
+
+
+def test_route_is_followed_from_the_plan_to_what_the_router_was_sent(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, text = routes(lab, capsys, "watched", "-o", "json")
+    (found,) = json.loads(text)
+    assert status == 0
+    assert found["prefix"] == "203.0.113.17/32"
+    assert [found[stage] for stage in ("wanted", "rendered", "running", "sent")] == [True] * 4
+
+
+def test_route_that_is_not_sent_comes_first_with_the_reason(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = routes(lab, capsys)
+    _, first, second, last = text.splitlines()
+    assert status == 3
+    assert first.startswith("nobody   192.0.2.77   203.0.113.17/32  yes     yes       yes      no    the session is ")
+    assert second.startswith("watched  192.0.2.254  203.0.113.17/32  yes     yes       yes      yes")
+    assert last == "2 routes, 1 of them not the same everywhere"
+
+
+def test_routes_of_exabgp_cannot_be_asked_for(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = routes(lab, capsys, node=EXABGP_NODE)
+    assert status == 4
+    assert "ExaBGP's API serves the speaker only" in text
 
 
 SPELLINGS = (PASSWORD.encode(), b64encode(PASSWORD.encode()).rstrip(b"="))
