@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import generate_latest
 
 from orchestrator.observe.metrics import Metrics
-from orchestrator.resources.extensions import SpeakerState, SpeakerStateSpec
+from orchestrator.resources.extensions import PeerSession, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import ObjectMeta, ObjectRef
 from orchestrator.resources.metallb import (
     ServiceBGPStatus,
@@ -207,3 +207,29 @@ async def test_broken_object_says_what_is_used_instead_until_it_is_mended(desk: 
         desk.pool("lan", "192.0.2.1-192.0.2.9")
         await eventually(lambda: accepted()[0] == "True")
         assert desk.status("IPAddressPool", "lan")["assignedIPv4"] == 1
+
+
+async def tell_session(desk: Desk, node: str, reason: str, message: str = "") -> None:
+    session = PeerSession(
+        peer="tor", neighbor="192.0.2.254", established=reason == "Established", reason=reason, message=message
+    )
+    spec = SpeakerStateSpec(node=node, sessions=(session,))
+    await ManifestsSink(desk.state.path).write(
+        SpeakerState(metadata=ObjectMeta(name=node, namespace=NAMESPACE), spec=spec)
+    )
+
+
+async def test_peer_tells_on_which_nodes_its_session_is_up(desk: Desk) -> None:
+    desk.apply("BGPPeer", "tor", {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.254"})
+
+    def established() -> Said:
+        return said(desk, "Established", "BGPPeer", "tor")
+
+    async with controller(desk):
+        await eventually(lambda: established()[:2] == ("Unknown", "NotReported"))
+        await tell_session(desk, "a", "Established")
+        await tell_session(desk, "b", "WrongAs", "look")
+        await eventually(lambda: established() == ("False", "WrongAs", "WrongAs on b: look\nEstablished on a"))
+        await tell_session(desk, "b", "Established")
+        await eventually(lambda: established() == ("True", "Established", "on a, b"))
+        assert said(desk, "Accepted", "BGPPeer", "tor")[0] == "True"

@@ -259,6 +259,33 @@ def test_counts_of_a_quota_leave_its_conditions_alone(plane: Plane, tenant: Tena
     plane.run(scene())
 
 
+def test_conditions_of_one_object_leave_each_other_alone(plane: Plane, tenant: Tenant) -> None:
+    path = f"/apis/metallb.io/v1beta2/namespaces/{tenant.name}/bgppeers"
+    spec = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.254"}
+    body = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": {"name": "tor"}, "spec": spec}
+    plane.request("POST", path, body)
+    ref = ObjectRef("BGPPeer", tenant.name, "tor")
+
+    def said(type_: str, status: str) -> Condition:
+        return Condition(type=type_, status=status, reason="Why", last_transition_time="2026-01-01T00:00:00Z")
+
+    async def scene() -> None:
+        async with writing(plane, writer=replace(CONTROLLER, namespace=tenant.name)) as bench:
+
+            async def told() -> dict[str, str]:
+                found = await bench.request("GET", f"{path}/tor")
+                conditions = found.get("status", {}).get("conditions", ())
+                return {each["type"]: each["status"] for each in conditions}
+
+            expected: dict[str, str] = {}
+            for type_, status in (("Accepted", "True"), ("Established", "Unknown"), ("Established", "False")):
+                await bench.sink.write_condition(ref, said(type_, status))
+                expected[type_] = status
+                await until_seen(told, lambda seen: seen == expected)
+
+    plane.run(scene())
+
+
 def test_pool_status_is_all_that_is_written_of_a_pool(plane: Plane, tenant: Tenant) -> None:
     path = f"{METALLB}/{tenant.name}/ipaddresspools"
     spec = {"addresses": ["192.0.2.0/24"], "autoAssign": False}
