@@ -31,7 +31,7 @@ The map. Data flows one way:
     render/                                  plan -> views -> templates/*.j2 -> blocks; running and wanted -> commands
         environment.py views.py blocks.py document.py frr.py sessions.py routes.py policies.py router_id.py held.py extras.py
         exabgp.py exabgp_sessions.py exabgp_changes.py
-        canonical.py commands.py delta.py ownership.py
+        canonical.py commands.py delta.py ownership.py route_stages.py
         difference.py network_changes.py policy_changes.py session_changes.py
         router_config.py router_views.py router_permits.py                                  the router on the other side
     fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
