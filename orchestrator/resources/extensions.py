@@ -53,9 +53,8 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     """What election and conflict resolution need from another node.
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
-        `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly
-    prefixes are weighed; `conflicts` are sorted by address, `sessions` by peer.
-    `dampened` are prefixes kept back because they come and go,
+    `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly prefixes are weighed;
+    `conflicts` are sorted by address, `sessions` by peer. `dampened` are prefixes kept back because they come and go,
     sorted, at most `DAMPENED_LIMIT`; `node_not_ready`: BGP's are withdrawn because the Node is NotReady.
     """
 
