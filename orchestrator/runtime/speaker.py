@@ -148,11 +148,15 @@ class Speaker:
                 case FileKey(key):
                     changes.configuration = True
                     self._file_key = key
-                case responder_api.Liveness() | responder_api.Links() | responder_api.Counters():
-                    self._layer2.took(item)
-                case responder_api.Claimed() | responder_api.Probed() | responder_api.Silent():
-                    self._layer2.took(item)
-                case responder_api.Released():
+                case (
+                    responder_api.Liveness()
+                    | responder_api.Links()
+                    | responder_api.Counters()
+                    | responder_api.Claimed()
+                    | responder_api.Probed()
+                    | responder_api.Silent()
+                    | responder_api.Released()
+                ):
                     self._layer2.took(item)
                 case supervisor_api.Tried():
                     changes.configuration = tried = True

@@ -54,6 +54,6 @@ async def _received(made: Fabric) -> dict[tuple[str, str], int]:
         neighbors = await node.json("show bgp neighbors json")
         found |= {(name, peer): neighbors[peer]["messageStats"]["updatesRecv"] for peer in neighbors}
     for name, driven in made.exabgp.items():
-        for each in await driven.announcer.audit(0.0):
+        for each in await driven.announcer.sessions():
             found[name, each.neighbor] = each.messages.updates_received
     return found
