@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,9 @@ from tests.support.frr import (
     updates_of,
 )
 from tests.support.frr_documents import attributes, frr_input, peer, policy, renderer, route
+from tests.support.frr_versions import FrrVersion, on_both_versions
 
+pytestmark = on_both_versions
 PREFIX, OTHER = "198.51.100.7/32", "198.51.100.8/32"
 PREFIX_V6 = "2001:db8:1::7/128"
 INSTANCE = ("router bgp 65001",)
@@ -41,13 +43,15 @@ class Pair:
         self.router = router
         self.announcer = FrrAnnouncer(node.run, gid=FRR_GID, patience_s=PATIENCE_S)
 
-    async def apply(self, document: FrrDocument) -> ApplyResult:
-        """Apply, starting bgpd as the supervisor does: when its file is there."""
+    async def apply(self, document: FrrDocument, daemons: Sequence[str] = ("bgpd",)) -> ApplyResult:
+        """Apply, starting daemons as the supervisor does: one after the other, when their files are there."""
         if not self.node.run.daemon_conf("bgpd").exists():
             async with asyncio.TaskGroup() as group:
                 applying = group.create_task(self.announcer.apply(document))
                 await eventually(self._file_is_there, "bgpd.conf")
-                self.node.start("bgpd")
+                for daemon in daemons:
+                    self.node.start(daemon)
+                    await self.node.ask(daemon, "show version")
             return applying.result()
         return await self.announcer.apply(document)
 
@@ -85,8 +89,8 @@ class Pair:
 
 
 @pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    with node_and_router() as (node, router):
+async def pair(version: FrrVersion) -> AsyncIterator[Pair]:
+    with node_and_router(version) as (node, router):
         made = Pair(node, router)
         yield made
         made.announcer.close()
@@ -148,7 +152,8 @@ async def test_dual_stack_session_carries_both_families(pair: Pair) -> None:
     )
     both = peer(dual_stack_address_family=True)
     plain = policy(router=attributes())
-    await pair.apply(renderer().render(frr_input([both], [route(PREFIX, plain), route(PREFIX_V6, plain)])))
+    document = renderer().render(frr_input([both], [route(PREFIX, plain), route(PREFIX_V6, plain)]))
+    await pair.apply(document, document.daemons)  # without zebra, FRR 10 refuses such a session
     await pair.learned(PREFIX)
     await pair.learned(PREFIX_V6)
 

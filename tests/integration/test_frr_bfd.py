@@ -13,7 +13,9 @@ from orchestrator.config.model import BfdProfile
 from orchestrator.render.document import DAEMONS, FrrDocument
 from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, eventually, node_and_router, start_router
 from tests.support.frr_documents import LEG, attributes, frr_input, peer, policy, ref, renderer, route
+from tests.support.frr_versions import FrrVersion, on_both_versions
 
+pytestmark = on_both_versions
 PREFIX = "198.51.100.7/32"
 FAST = BfdProfile(
     name="fast",
@@ -30,8 +32,8 @@ def rendered() -> FrrDocument:
 
 
 @pytest.fixture
-async def node() -> AsyncIterator[tuple[Daemons, Daemons]]:
-    with node_and_router() as (node, router):
+async def node(version: FrrVersion) -> AsyncIterator[tuple[Daemons, Daemons]]:
+    with node_and_router(version) as (node, router):
         for daemon in ("zebra", "bfdd"):
             router.run.daemon_conf(daemon).write_text("! empty\n")
             router.run.daemon_conf(daemon).chmod(0o644)

@@ -12,14 +12,15 @@ from orchestrator.render.document import FrrDocument
 from orchestrator.render.ownership import foreign_lines
 from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, daemons
 from tests.support.frr_strategies import documents
+from tests.support.frr_versions import FrrVersion
 
 Live = tuple[Daemons, FrrAnnouncer]
 
 
-@pytest.fixture(scope="module")
-def live() -> Iterator[Live]:
+@pytest.fixture(scope="module", params=FrrVersion, ids=lambda version: version.value)
+def live(request: pytest.FixtureRequest) -> Iterator[Live]:
     """bgpd and bfdd that no supervisor ends: a document without peers leaves them as they are."""
-    with daemons("d") as made:
+    with daemons("d", request.param) as made:
         for name in ("bgpd", "bfdd"):
             made.run.daemon_conf(name).write_text("! empty\n")
             made.run.daemon_conf(name).chmod(0o644)

@@ -16,6 +16,7 @@ from tests.support.frr import FRR_GID, PATIENCE_S, Daemons, eventually, node_and
 from tests.support.frr_documents import attributes, frr_input, peer, policy, renderer, route
 from tests.support.frr_versions import FrrVersion, on_both_versions
 
+pytestmark = on_both_versions
 PREFIX, OTHER = "198.51.100.7/32", "198.51.100.8/32"
 
 
@@ -93,8 +94,8 @@ PEERS = [peer("plain"), MASKED]
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[Session]:
-    with node_and_router() as (node, router):
+async def session(version: FrrVersion) -> AsyncIterator[Session]:
+    with node_and_router(version) as (node, router):
         add_address(node.namespace, "eth0", "10.99.0.2/24")
         add_address(router.namespace, "eth0", "10.99.0.253/24")
         start_router(router, options=SECOND_SESSION)

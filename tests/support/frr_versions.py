@@ -19,8 +19,7 @@ class FrrVersion(Enum):
     DEBIAN_13 = "10.3"
 
 
-BOTH = tuple(FrrVersion)
-on_both_versions = pytest.mark.parametrize("version", BOTH, ids=lambda version: version.value)
+on_both_versions = pytest.mark.parametrize("version", FrrVersion, ids=lambda version: version.value)
 
 
 def debian_13() -> Path:
