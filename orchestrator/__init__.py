@@ -60,7 +60,7 @@ The map. Data flows one way:
         frr.py frr_daemon.py frr_extras.py frr_sessions.py bfd_sessions.py ways.py vty.py files.py drift.py
         exabgp.py exabgp_file.py exabgp_api.py exabgp_sessions.py
         layer2.py supervisor.py control.py reconnecting.py
-        frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py
+        frames.py groups.py asking.py datagrams.py links.py netlink.py gateways.py kernel_routes.py
     supervise/                               children by pid and start time; the daemons' command lines; what is left behind
         process.py output.py leftovers.py folder_lock.py frr.py farewell.py exabgp.py exabgp_helper.py
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz

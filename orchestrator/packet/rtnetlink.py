@@ -113,9 +113,10 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteMessage:
-    """A route; several hops share its traffic."""
+    """A route; several hops share its traffic. `protocol` is who made it (RTPROT_*)."""
 
     hops: tuple[Hop, ...]
+    protocol: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,11 @@ def dump_addresses() -> Message:
     """Ask for the addresses of all links, of both families."""
     flags = Flag.REQUEST | Flag.DUMP
     return Message(kind=Kind.GET_ADDRESS, flags=flags, payload=_ADDRESS.pack(0, 0, 0, 0, 0))
+
+
+def dump_routes() -> Message:
+    """Ask for all routes of both families: as many messages as there are."""
+    return Message(kind=Kind.GET_ROUTE, flags=Flag.REQUEST | Flag.DUMP, payload=_ROUTE.pack(*[0] * 9))
 
 
 def get_route(destination: IpAddress, interface: int) -> Message:
@@ -222,10 +228,10 @@ def _decode_route(message: Message) -> RouteMessage | MessageError:
     attributes = _attributes(message, _ROUTE)
     if isinstance(attributes, MessageError):
         return attributes
-    family = message.payload[0]
+    family, _, _, _, _, protocol, *_ = _ROUTE.unpack_from(message.payload)
     interface = _number(attributes.get(_ROUTE_INTERFACE, b""))
     first = () if interface is None else (Hop(interface, _gateway(family, attributes)),)
-    return RouteMessage(hops=(*first, *_hops(family, attributes.get(_ROUTE_MULTIPATH, b""))))
+    return RouteMessage(hops=(*first, *_hops(family, attributes.get(_ROUTE_MULTIPATH, b""))), protocol=protocol)
 
 
 def _hops(family: int, octets: bytes) -> Iterator[Hop]:

@@ -37,8 +37,8 @@ def _until_ready() -> AsyncRetrying:
 class Recipe:
     """How a program is started and known to be ready.
 
-    `prepare` removes what an earlier process left; `probe` raises NotReady, DaemonError or OSError until it is ready;
-    `clear` gets the pid of a process that has ended.
+    `prepare` removes what an earlier process left, and raises DaemonError if this one must not start; `probe` raises
+    NotReady, DaemonError or OSError until it is ready; `clear` gets the pid of a process that has ended.
     """
 
     command: tuple[str, ...]
@@ -95,8 +95,8 @@ class Children:
         A cancelled one stays on the list of children: it may still run, and the next supervisor has to end it.
         """
         recipe, began = self._recipe(program), time.monotonic()
-        recipe.prepare()
         try:
+            recipe.prepare()
             life.process = await ChildProcess.start(program.name, recipe.command, recipe.output)
         except DaemonError as error:
             log.error("process cannot be started", daemon=program.name, reason=error.output)

@@ -4,8 +4,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from orchestrator.apply import kernel_routes
 from orchestrator.apply.vty import VtyClient
-from orchestrator.errors import NotReady
+from orchestrator.errors import DaemonError, NotReady
 from orchestrator.fsm.supervision import Program
 from orchestrator.runtime.children import Recipe
 from orchestrator.settings import SupervisorSettings
@@ -54,7 +55,7 @@ def _daemon(settings: SupervisorSettings, installation: frr.Installation, progra
         command=frr.command(installation, program),
         output=Output.FORWARDED,
         limit_s=DAEMON_LIMIT_S,
-        prepare=partial(_prepare_daemon, settings, program.name),
+        prepare=partial(_prepare_daemon, installation, program.name, vty),
         probe=partial(_answers, program.name, vty),
         clear=partial(frr.clear_scratch, program.name),
     )
@@ -73,9 +74,13 @@ def _exabgp(settings: SupervisorSettings) -> Recipe:
     )
 
 
-def _prepare_daemon(settings: SupervisorSettings, name: str) -> None:
-    settings.run.vty(name).unlink(missing_ok=True)
-    frr.write_start_file(settings.run, name)
+def _prepare_daemon(installation: frr.Installation, name: str, vty: Path) -> None:
+    """Raises DaemonError if the daemon would do harm on this host."""
+    vty.unlink(missing_ok=True)
+    frr.write_start_file(installation, name)
+    if frr.takes_over_routes(installation, name) and (routes := kernel_routes.made_by(frr.ROUTES_TAKEN_OVER)):
+        others = f"{routes} routes of another routing daemon are on this host, and zebra of FRR 10 would take them over"
+        raise DaemonError(name, "start", f"{others}; see docs/processes.md")
 
 
 async def _answers(name: str, vty: Path) -> None:

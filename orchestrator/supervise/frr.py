@@ -10,8 +10,10 @@ Which of them run is the speaker's decision. What follows from it:
   numbers; with `-K 5` they are gone after 5 s. It would also install all of those a second time as its own, and remove
   them when bgpd ends; so it starts with GUARD before its document, and installs nothing (8.4.4, all tried). The price:
   a next hop that is only reachable through such a route counts as unreachable.
-- FRR 10 moved zebra's configuration into mgmtd: a zebra without it is busy all the time. mgmtd and zebra then need a
-  path space (`-N`), so both run only if the binary is there.
+- FRR 10 moved zebra's route-maps into mgmtd: GUARD comes too late there, after zebra has installed such routes again,
+  and then removes them (10.3, tried). So zebra is not started while there are any (`ROUTES_TAKEN_OVER`).
+- A zebra of FRR 10 without mgmtd is busy all the time. mgmtd and zebra then need a path space (`-N`), so both run only if
+  the binary is there.
 """
 
 import grp
@@ -36,7 +38,10 @@ route-map keep-foreign-routes deny 1
 ip protocol any route-map keep-foreign-routes
 ipv6 protocol any route-map keep-foreign-routes
 """
-"""What zebra starts with, beside its document."""
+"""What zebra starts with, beside its document. FRR 10 knows the first line alone."""
+
+ROUTES_TAKEN_OVER = frozenset({11, 42, *range(186, 199)})
+"""The protocol numbers (RTPROT_*) of routes that zebra takes for its own: those of every daemon of FRR."""
 
 SCRATCH = Path("/var/tmp/frr")  # noqa: S108 - FRR's compiled-in path
 LONGEST_FOLDER = 107 - len("/supervisor.sock")
@@ -116,11 +121,18 @@ def start_file(files: DaemonFiles, daemon: str) -> Path:
     return files.path / "zebra.start.conf" if daemon == ZEBRA else files.daemon_conf(daemon)
 
 
-def write_start_file(files: DaemonFiles, daemon: str) -> None:
+def write_start_file(installation: Installation, daemon: str) -> None:
     """Bring the start file of a daemon up to date with its document, just before it is started."""
+    files = installation.files
     path = start_file(files, daemon)
     if path != files.daemon_conf(daemon):
-        path.write_text(GUARD + _document(files, daemon))
+        guard = GUARD.splitlines(keepends=True)[0] if installation.has_mgmtd else GUARD
+        path.write_text(guard + _document(files, daemon))
+
+
+def takes_over_routes(installation: Installation, daemon: str) -> bool:
+    """Whether the daemon must not start where another routing daemon of the host has routes."""
+    return daemon == ZEBRA and installation.has_mgmtd
 
 
 def command(installation: Installation, program: Program) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ import pytest
 from orchestrator.fsm.supervision import Phase
 from orchestrator.supervise import leftovers
 from orchestrator.supervise.process import Identity, start_time
+from tests.support.frr_versions import FrrVersion, on_both_versions
 from tests.support.supervise import (
     BFDD,
+    FOREIGN_ROUTES,
     NODE_BGPD,
     PREFIX,
     ZEBRA,
@@ -29,11 +31,18 @@ pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Node, Router]]:
-    with node_and_router() as pair:
+def version() -> FrrVersion:
+    """Tests that need two versions say so."""
+    return FrrVersion.MACHINE
+
+
+@pytest.fixture
+def pair(version: FrrVersion) -> Iterator[tuple[Node, Router]]:
+    with node_and_router(version) as pair:
         yield pair
 
 
+@on_both_versions
 async def test_wanted_daemons_become_ready_and_routes_reach_the_router(pair: tuple[Node, Router]) -> None:
     node, router = pair
     node.write(bgpd=NODE_BGPD, zebra=ZEBRA, bfdd=BFDD)
@@ -82,6 +91,7 @@ async def test_killed_bgpd_is_back_with_its_routes(pair: tuple[Node, Router]) ->
         assert not Path(f"/var/tmp/frr/bgpd.{killed}").exists()
 
 
+@on_both_versions
 async def test_killed_zebra_takes_bgpd_with_it(pair: tuple[Node, Router]) -> None:
     node, _ = pair
     node.write(bgpd=NODE_BGPD, zebra=ZEBRA)
@@ -136,6 +146,7 @@ async def test_output_of_the_daemons_becomes_json_lines(pair: tuple[Node, Router
     assert supervised.lines()
 
 
+@on_both_versions
 async def test_next_supervisor_reaps_what_a_killed_one_left(pair: tuple[Node, Router]) -> None:
     node, router = pair
     node.write(bgpd=NODE_BGPD, zebra=ZEBRA)
@@ -176,6 +187,7 @@ async def test_second_supervisor_names_the_first_and_goes(pair: tuple[Node, Rout
     assert first.end() == 0
 
 
+@on_both_versions
 async def test_routes_are_withdrawn_before_the_daemons_end(pair: tuple[Node, Router]) -> None:
     node, router = pair
     node.write(bgpd=NODE_BGPD, zebra=ZEBRA)
@@ -223,3 +235,18 @@ async def test_routes_of_another_routing_daemon_stay_as_they_are(pair: tuple[Nod
             assert node.foreign_routes() == before, f"after the kill of {name}"
     assert supervised.end() == 0
     assert node.foreign_routes() == before
+
+
+@pytest.mark.parametrize("version", [FrrVersion.DEBIAN_13])
+async def test_zebra_of_frr_10_is_not_started_beside_another_routing_daemon(pair: tuple[Node, Router]) -> None:
+    node, _ = pair
+    node.add_foreign_routes()
+    before = node.foreign_routes()
+    node.write(bgpd=NODE_BGPD, zebra=ZEBRA)
+    supervised = node.supervise()
+    async with speaking(node, "bgpd", "zebra") as speaker:
+        await until(lambda: bool(supervised.logged("process cannot be started", daemon="zebra")), "complaint")
+        assert node.foreign_routes() == before
+        for route in FOREIGN_ROUTES:
+            node.namespace.run(["ip", "route", "del", route])
+        await until(lambda: speaker.ready("bgpd", "zebra"), "both ready without them")

@@ -21,6 +21,8 @@ from orchestrator.fsm.supervisor_api import Children, ChildReport, Tried
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
 from orchestrator.supervise.process import start_time
+from tests.support.frr import SOCKETS_OF_MGMTD
+from tests.support.frr_versions import FrrVersion, binaries
 
 REPOSITORY = Path(__file__).parents[2]
 PREFIX = "192.0.2.1/32"
@@ -128,6 +130,7 @@ class Node:
 
     namespace: Namespace
     run: RunFolder
+    version: FrrVersion
     supervisors: list[Supervised] = field(default_factory=list)
 
     def write(self, **documents: str) -> None:
@@ -142,7 +145,8 @@ class Node:
     def supervise(self, *flags: str) -> Supervised:
         number = len(self.supervisors)
         output = self.run.path.parent / f"supervisor-{number}.log"
-        words = [sys.executable, "-m", "orchestrator", "supervise", "--run", str(self.run.path), "--node", "n1", *flags]
+        words = [sys.executable, "-m", "orchestrator", "supervise", "--run", str(self.run.path), "--node", "n1"]
+        words += ["--frr-bin", str(binaries(self.version)), *flags]
         with output.open("w") as stream:
             process = self.namespace.popen(words, stdout=stream, stderr=stream, cwd=REPOSITORY)
         supervised = Supervised(process, output)
@@ -206,8 +210,8 @@ async def speaking(node: Node, *daemons: str) -> AsyncIterator[Speaker]:
 
 
 @contextlib.contextmanager
-def node_and_router() -> Iterator[tuple[Node, Router]]:
-    """A node (10.0.0.1) and a router (10.0.0.254) on one cable; nothing of them is left at the end."""
+def node_and_router(version: FrrVersion = FrrVersion.MACHINE) -> Iterator[tuple[Node, Router]]:
+    """A node (10.0.0.1) with FRR of this version and a router (10.0.0.254) on one cable; nothing of them is left at the end."""
     suffix = f"{os.getpid()}-{next(_COUNTER)}"
     base = Path(tempfile.mkdtemp(prefix="ferrule-supervise-"))
     base.chmod(0o755)
@@ -216,7 +220,7 @@ def node_and_router() -> Iterator[tuple[Node, Router]]:
         connect(spaces[0], "eth0", spaces[1], "eth0")
         for space, address in zip(spaces, ("10.0.0.1/24", "10.0.0.254/24"), strict=True):
             add_address(space, "eth0", address)
-        node = Node(spaces[0], RunFolder(base / "run"))
+        node = Node(spaces[0], RunFolder(base / f"run-{suffix}"), version)
         node.run.path.mkdir()
         with _router(spaces[1], base / "router") as router:
             yield node, router
@@ -226,6 +230,7 @@ def node_and_router() -> Iterator[tuple[Node, Router]]:
         for space in spaces:
             space.remove()
         shutil.rmtree(base)
+        shutil.rmtree(SOCKETS_OF_MGMTD / f"run-{suffix}", ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -167,3 +167,18 @@ def test_neighbor_with_its_mac() -> None:
 )
 def test_what_cannot_be_used_is_said(told: Message, error: MessageError) -> None:
     assert rtnetlink.decode(told) is error
+
+
+def test_route_tells_who_made_it() -> None:
+    fixed = struct.pack("=BBBBBBBBI", AF_INET, 24, 0, 0, 254, 186, 0, 1, 0)
+    decoded = rtnetlink.decode(message(Kind.NEW_ROUTE, fixed, {}))
+    assert decoded == RouteMessage(hops=(), protocol=186)
+
+
+def test_all_routes_of_both_families_are_asked_for() -> None:
+    asked = rtnetlink.dump_routes()
+    assert (asked.kind, asked.flags, asked.payload) == (
+        Kind.GET_ROUTE,
+        netlink.Flag.REQUEST | netlink.Flag.DUMP,
+        bytes(12),
+    )

@@ -54,12 +54,23 @@ def test_bgpd_listens_only_for_passive_neighbors(installed: frr.Installation, li
 
 def test_zebra_keeps_foreign_routes(installed: frr.Installation) -> None:
     installed.files.daemon_conf("zebra").write_text("hostname n1\n")
-    frr.write_start_file(installed.files, "zebra")
+    frr.write_start_file(installed, "zebra")
     start_file = installed.files.path / "zebra.start.conf"
     assert start_file.read_text() == frr.GUARD + "hostname n1\n"
     command = frr.command(installed, program(installed, "zebra", "zebra"))
     assert command[-3:] == ("-r", "-K", "2147483647")
     assert str(start_file) in command
+
+
+def test_zebra_of_frr_10_starts_with_what_it_knows_of_the_guard_and_takes_over_routes(
+    installed: frr.Installation,
+) -> None:
+    assert not frr.takes_over_routes(installed, "zebra")
+    (installed.binaries / "mgmtd").touch()
+    frr.write_start_file(installed, "zebra")
+    assert (installed.files.path / "zebra.start.conf").read_text() == "no zebra nexthop kernel enable\n"
+    assert frr.takes_over_routes(installed, "zebra")
+    assert not frr.takes_over_routes(installed, "bgpd")
 
 
 def test_bfdd_has_a_control_socket_of_its_own_before_frr_9(installed: frr.Installation) -> None:
