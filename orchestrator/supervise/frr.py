@@ -12,11 +12,15 @@ Which of them run is the speaker's decision. What follows from it:
   a next hop that is only reachable through such a route counts as unreachable.
 - FRR 10 moved zebra's route-maps into mgmtd: GUARD comes too late there, after zebra has installed such routes again,
   and then removes them (10.3, tried). So zebra is not started while there are any (`ROUTES_TAKEN_OVER`).
-- A zebra of FRR 10 without mgmtd is busy all the time. mgmtd and zebra then need a path space (`-N`), so both run only if
-  the binary is there.
+- A zebra of FRR 10 without mgmtd is busy all the time, so mgmtd is started with it where the binary is there. The two meet
+  in a folder that only a path space (`-N`) can change; it is named after the run folder.
+
+This module is all that Ferrule knows of differences between versions of FRR in what is started; what they print in
+different words is `render.canonical`'s.
 """
 
 import grp
+import hashlib
 import re
 import shutil
 import stat
@@ -46,6 +50,9 @@ ROUTES_TAKEN_OVER = frozenset({11, 42, *range(186, 199)})
 SCRATCH = Path("/var/tmp/frr")  # noqa: S108 - FRR's compiled-in path
 LONGEST_FOLDER = 107 - len("/supervisor.sock")
 """Characters; sun_path has 108 octets with its NUL."""
+
+PATH_SPACES = Path("/run/frr")
+"""FRR's compiled-in path: a folder per path space, with mgmtd's own sockets."""
 
 RUN_FOLDER_MODE = 0o2770
 _NEVER_S = str(2**31 - 1)
@@ -153,25 +160,31 @@ def command(installation: Installation, program: Program) -> tuple[str, ...]:
 
 
 def _own_options(installation: Installation, program: Program) -> tuple[str, ...]:
-    path_space = ("-N", installation.files.path.name) if installation.has_mgmtd else ()
+    space = ("-N", path_space(installation.files)) if installation.has_mgmtd else ()
     match program.name:
         case "bgpd":
             listen = () if _LISTENING in program.features else ("-p", "0")
             return (*listen, *(() if _WITH_ZEBRA in program.features else ("-Z",)))
         case "zebra":
-            return (*path_space, "-r", "-K", _NEVER_S)
+            return (*space, "-r", "-K", _NEVER_S)
         case "bfdd" if not installation.has_mgmtd:
             return ("--bfdctl", str(installation.files.path / "bfdd.sock"))
         case "mgmtd":
-            return path_space
+            return space
         case _:
             return ()
+
+
+def path_space(files: DaemonFiles) -> str:
+    """Return a name that no other run folder of this machine has; FRR takes no slashes, and sockets are below it."""
+    return f"ferrule-{hashlib.sha256(bytes(files.path)).hexdigest()[:12]}"
 
 
 def stale_files(files: DaemonFiles) -> tuple[Path, ...]:
     """Sockets and pid files that daemons leave behind; valid only while none of them runs."""
     per_daemon = (files.path / f"{name}.{suffix}" for name in DAEMONS for suffix in ("vty", "pid"))
-    return (*per_daemon, files.zserv, files.path / "bfdd.sock")
+    of_mgmtd = (PATH_SPACES / path_space(files) / f"mgmtd_{end}.sock" for end in ("be", "fe"))
+    return (*per_daemon, files.zserv, files.path / "bfdd.sock", *of_mgmtd)
 
 
 def clear_scratch(daemon: str, pid: int) -> None:

@@ -21,12 +21,10 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.render.canonical import Line, parse
 from orchestrator.settings import RunFolder
-from orchestrator.supervise import exabgp
+from orchestrator.supervise import exabgp, frr
 from tests.support.frr_versions import FrrVersion, binaries
 
 PATIENCE_S = 20.0
-SOCKETS_OF_MGMTD = Path("/run/frr")
-"""FRR's compiled-in path: a folder of the path space's name is in it."""
 FRR_GID = grp.getgrnam("frr").gr_gid
 
 
@@ -43,7 +41,7 @@ class Daemons:
         """Start; bgpd without zebra gets `-Z`, zebra of FRR 10 its mgmtd. Use `ask` or an announcer to wait for it."""
         program = binaries(self.version) / daemon
         alone = ["-Z"] if daemon == "bgpd" and "zebra" not in self._children else []
-        space = ["-N", self.run.path.name] if daemon in {"zebra", "mgmtd"} and self.has_mgmtd else []
+        space = ["-N", frr.path_space(self.run)] if daemon in {"zebra", "mgmtd"} and self.has_mgmtd else []
         conf = [] if daemon == "mgmtd" else ["-f", str(self.run.daemon_conf(daemon))]
         if daemon == "zebra" and self.has_mgmtd:
             self.start("mgmtd")
@@ -106,7 +104,12 @@ def run_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(SOCKETS_OF_MGMTD / folder.name, ignore_errors=True)
+        forget_path_space(RunFolder(folder))
+
+
+def forget_path_space(run: RunFolder) -> None:
+    """Remove the folder that FRR 10 makes outside the run folder."""
+    shutil.rmtree(frr.PATH_SPACES / frr.path_space(run), ignore_errors=True)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from orchestrator.fsm.supervisor_api import Children, ChildReport, Tried
 from orchestrator.lab.namespaces import Namespace, add_address, connect
 from orchestrator.settings import FRR_DAEMON_FOLDER, RunFolder
 from orchestrator.supervise.process import start_time
-from tests.support.frr import SOCKETS_OF_MGMTD
+from tests.support.frr import forget_path_space
 from tests.support.frr_versions import FrrVersion, binaries
 
 REPOSITORY = Path(__file__).parents[2]
@@ -220,7 +220,7 @@ def node_and_router(version: FrrVersion = FrrVersion.MACHINE) -> Iterator[tuple[
         connect(spaces[0], "eth0", spaces[1], "eth0")
         for space, address in zip(spaces, ("10.0.0.1/24", "10.0.0.254/24"), strict=True):
             add_address(space, "eth0", address)
-        node = Node(spaces[0], RunFolder(base / f"run-{suffix}"), version)
+        node = Node(spaces[0], RunFolder(base / "run"), version)
         node.run.path.mkdir()
         with _router(spaces[1], base / "router") as router:
             yield node, router
@@ -230,7 +230,7 @@ def node_and_router(version: FrrVersion = FrrVersion.MACHINE) -> Iterator[tuple[
         for space in spaces:
             space.remove()
         shutil.rmtree(base)
-        shutil.rmtree(SOCKETS_OF_MGMTD / f"run-{suffix}", ignore_errors=True)
+        forget_path_space(RunFolder(base / "run"))
 
 
 @contextlib.contextmanager

@@ -87,7 +87,13 @@ def test_mgmtd_comes_before_zebra_where_it_exists(installed: frr.Installation) -
     mgmtd, zebra = frr.programs(installed, ["zebra"])
     assert zebra.after == {"mgmtd"}
     assert "-f" not in frr.command(installed, mgmtd)
-    assert frr.command(installed, mgmtd)[-2:] == ("-N", "run")
+    assert frr.command(installed, mgmtd)[-2:] == ("-N", frr.path_space(installed.files))
+
+
+def test_run_folders_of_the_same_name_do_not_share_the_sockets_of_mgmtd() -> None:
+    one, other = (frr.path_space(RunFolder(Path(folder) / "run")) for folder in ("/a", "/b"))
+    assert one != other
+    assert "/" not in one
 
 
 def test_missing_and_empty_documents_are_problems(installed: frr.Installation) -> None:
