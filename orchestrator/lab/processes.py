@@ -11,9 +11,14 @@ from orchestrator.net.bgp import BgpEngine
 
 def start_all(lab: Lab) -> None:
     """Start everything at once; what needs another process waits for it by itself."""
-    router.start(lab)
+    start_surroundings(lab)
     for node in layout.NODES:
         start_node(lab, node.name)
+
+
+def start_surroundings(lab: Lab) -> None:
+    """Start all but the nodes' own processes."""
+    router.start(lab)
     start_controller(lab)
     start_datapath(lab)
     for node in layout.NODES:
@@ -26,8 +31,8 @@ def start_node(lab: Lab, node: str, speaker_flags: Sequence[str] = ()) -> None:
     start_speaker(lab, node, speaker_flags)
 
 
-def start_supervisor(lab: Lab, node: str, engine: BgpEngine = BgpEngine.FRR) -> None:
-    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), engine.value, *_run(lab, node)])
+def start_supervisor(lab: Lab, node: str, engine: BgpEngine = BgpEngine.FRR, flags: Sequence[str] = ()) -> None:
+    lab.start(f"supervise-{node}", node, [*_ferrule("supervise"), engine.value, *_run(lab, node), *flags])
 
 
 def start_speaker(lab: Lab, node: str, flags: Sequence[str] = ()) -> None:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from orchestrator.errors import NotReady
 from orchestrator.lab import layout, objects, probes, processes, router, steps, topology
 from orchestrator.lab.record import Started
 from orchestrator.lab.topology import Lab
+from tests.support.frr import forget_path_space
+from tests.support.frr_versions import FrrVersion, binaries
 
 T = TypeVar("T")
 LIMIT_S = 30.0
@@ -24,21 +27,40 @@ HOPS = frozenset(str(node.address) for node in layout.NODES)
 def network(purpose: str) -> Iterator[Lab]:
     """The machines of a lab of its own, without manifests and processes; gone afterwards, whatever happens."""
     lab = Lab.up(f"{purpose}{os.getpid()}")
+    runs = [lab.folder.run(node) for node in NODES]
     try:
         yield lab
     finally:
         lab.down()
+        for run in runs:
+            forget_path_space(run)
+
+
+def start_nodes(lab: Lab, versions: Mapping[str, FrrVersion]) -> None:
+    """Supervisors and speakers of all nodes, with FRR of these versions."""
+    for node in NODES:
+        folder = binaries(versions.get(node, FrrVersion.MACHINE))
+        processes.start_supervisor(lab, node, flags=["--frr-bin", str(folder)])
+        processes.start_speaker(lab, node)
 
 
 @contextmanager
-def running_lab(purpose: str, more_peers: Callable[[str], str] = str) -> Iterator[Lab]:
-    """A lab of its own for the tests of one module, with everything that the demo has; `more_peers` edits its peers."""
+def running_lab(
+    purpose: str,
+    more_peers: Callable[[str], str] = str,
+    versions: Mapping[str, FrrVersion] = MappingProxyType({}),
+) -> Iterator[Lab]:
+    """A lab of its own for the tests of one module, with everything that the demo has.
+
+    `more_peers` edits its peers; `versions` are those of FRR on the nodes that have another than this machine's.
+    """
     with network(purpose) as lab:
         for manifest in topology.initial_manifests():
             lab.drop(manifest)
         peers = _patient((topology.manifest_folder() / "peers.yaml").read_text())
         lab.write_manifest("peers.yaml", more_peers(peers))
-        processes.start_all(lab)
+        processes.start_surroundings(lab)
+        start_nodes(lab, versions)
         try:
             settle(lab)
         except NotReady as error:
