@@ -16,9 +16,13 @@ FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """`/run/ferrule` of a node: sockets, pids and rendered files (0770, setgid). Paths of sockets stay below 108 bytes."""
+    """`/run/ferrule` of a node: sockets, pids and rendered files (0770, setgid). Paths of sockets stay below 108 bytes.
+
+    `frr_sockets` is where the vty sockets of an FRR are that runs elsewhere; None if `ferrule supervise` has it here.
+    """
 
     path: Path
+    frr_sockets: Path | None = None
 
     @property
     def frr_conf(self) -> Path:
@@ -26,12 +30,15 @@ class RunFolder:
         return self.path / "frr.conf"
 
     def daemon_conf(self, daemon: str) -> Path:
-        """The part of the document that this daemon starts with."""
-        return self.path / f"{daemon}.conf"
+        """The part of the document that this daemon starts with.
+
+        One that runs elsewhere does not: another name keeps our supervisor from starting a second one with it.
+        """
+        return self.path / (f"{daemon}.conf" if self.frr_sockets is None else f"{daemon}.elsewhere.conf")
 
     def vty(self, daemon: str) -> Path:
         """The daemon's vty socket."""
-        return self.path / f"{daemon}.vty"
+        return (self.frr_sockets or self.path) / f"{daemon}.vty"
 
     @property
     def zserv(self) -> Path:

@@ -10,6 +10,7 @@ after, so that a daemon which starts meanwhile has them.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ import structlog
 from orchestrator.apply.drift import Drift
 from orchestrator.apply.files import read_file, write_file
 from orchestrator.apply.frr_daemon import Brought, FrrDaemon
+from orchestrator.apply.vty import VtyClient
 from orchestrator.errors import DaemonError, NotReady
 from orchestrator.net.bgp import RouterId
 from orchestrator.render.canonical import Line, parse, redact
@@ -44,6 +46,9 @@ class RunFiles(Protocol):
 
     @property
     def frr_conf(self) -> Path: ...
+
+    @property
+    def frr_sockets(self) -> Path | None: ...
 
     def daemon_conf(self, daemon: str) -> Path: ...
 
@@ -279,6 +284,9 @@ class FrrAnnouncer:
     async def _bring_all(self, document: FrrDocument, tally: _Tally) -> FrrDocument:
         for name in document.daemons:
             document = await self._bring(self._daemons[name], document, tally)
+        for name in self._left_behind(document):
+            with suppress(NotReady):  # one that does not run has no lines of ours
+                document = await self._bring(self._daemons[name], document, tally)
         return document
 
     async def try_extras(self, text: str) -> Trial:
@@ -288,6 +296,15 @@ class FrrAnnouncer:
         """
         async with self._busy:
             return await self._daemons["bgpd"].try_out(text)
+
+    def _left_behind(self, document: FrrDocument) -> tuple[Daemon, ...]:
+        """The daemons that are no longer needed, still have lines of ours, and run on: nobody of ours ends them."""
+        if self._files.frr_sockets is None:
+            return ()
+        unneeded = (name for name in DAEMONS if name not in document.daemons)
+        return tuple(
+            name for name in unneeded if (self._applied.lines(name) if self._applied else self._kept_texts[name])
+        )
 
     async def not_ready(self) -> tuple[str, ...]:
         """Return the reasons why the daemons do not run the document; empty when they do."""
@@ -305,6 +322,21 @@ class FrrAnnouncer:
             return str(error)
         missing = self._applied.lines(name) - daemon.running
         return f"{name}: {len(missing)} lines are missing, the first: {redact(str(min(missing)))}" if missing else ""
+
+    async def absent(self) -> tuple[str, ...]:
+        """Return why needed daemons that get no line of ours do not answer now; of the others, an apply would tell."""
+        if self._applied is None:
+            return ()
+        silent = [name for name in self._applied.daemons if not self._applied.lines(name)]
+        return tuple([why for name in silent if (why := await self._not_answering(name))])
+
+    async def _not_answering(self, name: Daemon) -> str:
+        try:
+            client = await VtyClient.connect(name, self._files.vty(name), patience_s=0.0)
+        except NotReady as error:
+            return str(error)
+        client.close()
+        return ""
 
     def close(self) -> None:
         """Close the connections; the daemons run on."""

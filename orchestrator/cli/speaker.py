@@ -15,6 +15,7 @@ from orchestrator.cli.arguments import (
     seconds_or_none,
 )
 from orchestrator.cli.go_flags import switch
+from orchestrator.errors import StartupError
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings, environment
 
@@ -39,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=[engine.value for engine in BgpEngine],
         default=default_engine().value,
         help="which daemon speaks BGP (default: exabgp if METALLB_BGP_TYPE is native, else frr)",
+    )
+    parser.add_argument(
+        "--frr-sockets",
+        type=Path,
+        metavar="DIR",
+        help="folder with the vty sockets of an FRR that runs elsewhere, e.g. /run/frr: it is configured, not started "
+        "(default: `ferrule supervise` has FRR)",
     )
     parser.add_argument(
         "--daemon-group",
@@ -130,10 +138,13 @@ def run(arguments: argparse.Namespace) -> int:
     from orchestrator.runtime import speaker_process
 
     logs.configure(arguments.log_level)
+    engine = BgpEngine(arguments.bgp_engine)
+    if arguments.frr_sockets is not None and engine is not BgpEngine.FRR:
+        raise StartupError(f"--frr-sockets is for FRR, and the BGP engine is {engine.value}")
     settings = SpeakerSettings(
         **process_fields(arguments),
         node=arguments.node,
-        run=RunFolder(arguments.run),
+        run=RunFolder(arguments.run, frr_sockets=arguments.frr_sockets),
         ignore_exclude_label=arguments.ignore_exclude_lb,
         withdraw_not_ready=arguments.withdraw_not_ready,
         damping_limit_s=arguments.damping_limit,
@@ -144,7 +155,7 @@ def run(arguments: argparse.Namespace) -> int:
         key_folder=arguments.ml_secret_key_path,
         exclusion_file=arguments.l2_exclude_file,
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
-        bgp_engine=BgpEngine(arguments.bgp_engine),
+        bgp_engine=engine,
         daemon_group=arguments.daemon_group,
     )
     without_effect.tell(arguments, without_effect.SPEAKER)

@@ -24,9 +24,13 @@ class Applied:
 
 
 class Engine(Protocol):
-    """One engine's document of this node and its application. One task calls `apply` and `audit`, after `render`."""
+    """One engine's document of this node and its application. One task calls `apply` and `audit`, after `render`.
+
+    `missing` is what the document needs beyond that and was not there at the last of these calls, in words; else empty.
+    """
 
     name: str
+    missing: str
 
     @property
     def policy_limit(self) -> int:

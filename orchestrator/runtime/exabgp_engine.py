@@ -30,6 +30,7 @@ class ExabgpEngine:
     """The document of one node and ExaBGP. `on_news`: it must be applied again (a lost connection, a session that is up)."""
 
     name = "exabgp"
+    missing = ""
     policy_limit = sys.maxsize
     """Attributes go with each route."""
 

@@ -8,7 +8,7 @@ import structlog
 from jinja2 import FileSystemLoader
 
 from orchestrator.apply.files import group_id
-from orchestrator.apply.frr import AuditResult, FrrAnnouncer
+from orchestrator.apply.frr import PATIENCE_S, AuditResult, FrrAnnouncer
 from orchestrator.apply.frr_sessions import FrrSessions
 from orchestrator.apply.supervisor import SupervisorClient
 from orchestrator.config.model import Config, NodeFacts
@@ -31,6 +31,9 @@ from orchestrator.settings import SpeakerSettings, template_folder
 
 log = structlog.get_logger()
 
+PATIENCE_ELSEWHERE_S = 1.0
+"""An FRR that runs elsewhere is not just being started by us: what does not answer is told soon, and tried again."""
+
 
 class FrrEngine:
     """The document of one node and FRR's daemons."""
@@ -44,13 +47,16 @@ class FrrEngine:
         supervisor: SupervisorClient,
         on_tried: Callable[[Tried], None],
     ) -> None:
+        self.missing = ""
         self._metrics = metrics
         self._on_tried = on_tried
         self._renderer = FrrRenderer(build_environment(FileSystemLoader(template_folder())))
+        supervised = settings.run.frr_sockets is None
         self._announcer = FrrAnnouncer(
             settings.run,
             gid=group_id(settings.daemon_group),
-            on_written=lambda daemons: supervisor.want(daemons, settings.node),
+            patience_s=PATIENCE_S if supervised else PATIENCE_ELSEWHERE_S,
+            on_written=lambda daemons: supervisor.want(daemons if supervised else (), settings.node),
         )
         self._extras = ExtrasInForce(extras_in(self._announcer.kept_texts["bgpd"]), supervisor)
         self._sessions = FrrSessions(settings.run)
@@ -108,6 +114,7 @@ class FrrEngine:
         result = await self._announcer.apply(self._document)
         if self._extras.untried and "bgpd" in self._document.daemons:
             self._on_tried(self._extras.of_daemon(await self._announcer.try_extras(self._extras.untried)))
+        self.missing = "; ".join(await self._announcer.absent())
         self._report_people(result.foreign, result.held)
         refused = frozenset(refusal.line for refusal in result.refusals)
         if refused != self._refused:
@@ -118,7 +125,9 @@ class FrrEngine:
 
     async def audit(self, now: float) -> None:
         """Lines of ours that have gone are put back, those of people are told."""
-        self._report_drift(await self._announcer.audit(now))
+        result = await self._announcer.audit(now)
+        self.missing = "; ".join(await self._announcer.absent())
+        self._report_drift(result)
 
     async def sessions(self) -> Readings:
         return await self._sessions.read(() if self._document is None else self._document.daemons)

@@ -80,7 +80,7 @@ def _prepare_daemon(installation: frr.Installation, name: str, vty: Path) -> Non
     frr.write_start_file(installation, name)
     if frr.takes_over_routes(installation, name) and (routes := kernel_routes.made_by(frr.ROUTES_TAKEN_OVER)):
         others = f"{routes} routes of another routing daemon are on this host, and zebra of FRR 10 would take them over"
-        raise DaemonError(name, "start", f"{others}; see docs/processes.md")
+        raise DaemonError(name, "start", f"{others}; see docs/frr.md")
 
 
 async def _answers(name: str, vty: Path) -> None:

@@ -144,7 +144,7 @@ class Bgp:
         except (NotReady, DaemonError, OSError):
             self._since = self._since if since is None else since
             raise
-        self._readiness.met(self._engine.name)
+        self._tell_readiness()
         self._metrics.set(Name.LINES_REFUSED, applied.refused)
         seconds = None if since is None else time.monotonic() - since
         if seconds is not None:
@@ -153,6 +153,13 @@ class Bgp:
             log.info("applied", **applied.told, duration_ms=None if seconds is None else round(seconds * 1000, 2))
         if not self._wake.is_set():
             self._done.set()
+
+    def _tell_readiness(self) -> None:
+        """The routes are in force; a daemon that they or their sessions need may be missing all the same."""
+        if self._engine.missing:
+            self._readiness.unmet(self._engine.name, self._engine.missing)
+        else:
+            self._readiness.met(self._engine.name)
 
     def _postponed(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
@@ -168,3 +175,5 @@ class Bgp:
         except (NotReady, DaemonError) as error:
             self._readiness.unmet(self._engine.name, str(error))
             self._wake.set()
+        else:
+            self._tell_readiness()

@@ -164,3 +164,11 @@ def test_what_is_no_while_is_refused(text: str, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parse("controller", f"--cool-down={text}")
     assert "is no number of seconds" in capsys.readouterr().err
+
+
+def test_sockets_of_an_frr_and_another_engine_contradict_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--source", f"manifests:{tmp_path}", "--state", str(tmp_path), "--node", "n"]
+    assert main(["speaker", *folders, "--bgp-engine", "exabgp", "--frr-sockets", "/run/frr"]) == 4
+    assert "--frr-sockets is for FRR" in capsys.readouterr().err
