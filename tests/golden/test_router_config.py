@@ -12,6 +12,7 @@ from orchestrator.render.canonical import Line, parse
 from orchestrator.render.router_config import Vendor
 from tests.support.far_router import BIRD, FrrRouter
 from tests.support.frr import Daemons, daemons
+from tests.support.frr_versions import FrrVersion, on_both_versions, vtysh
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("router-config/*/resources.yaml"))
 NAMES = [case.name for case in CASES]
@@ -39,20 +40,21 @@ def test_command_prints_the_golden(
     assert complaints == (case / "problems.txt").read_text()
 
 
+@on_both_versions
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_vtysh_knows_every_line(case: Path) -> None:
-    done = subprocess.run(
-        ["vtysh", "--dryrun", "-f", str(case / "frr.conf")], capture_output=True, text=True, timeout=30, check=False
-    )
+def test_vtysh_knows_every_line(case: Path, version: FrrVersion) -> None:
+    words = [str(vtysh(version)), "--dryrun", "-f", str(case / "frr.conf")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.fixture
-async def router() -> AsyncIterator[tuple[FrrRouter, Daemons]]:
-    with daemons("g") as made:
+async def router(version: FrrVersion) -> AsyncIterator[tuple[FrrRouter, Daemons]]:
+    with daemons("g", version) as made:
         yield FrrRouter(made), made
 
 
+@on_both_versions
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 async def test_frr_takes_the_golden_and_gives_it_back(case: Path, router: tuple[FrrRouter, Daemons]) -> None:
     text = (case / "frr.conf").read_text()
@@ -64,6 +66,7 @@ async def test_frr_takes_the_golden_and_gives_it_back(case: Path, router: tuple[
     assert {line.context[1] for line in missing} <= {"address-family ipv4 unicast"}
 
 
+@on_both_versions
 async def test_checker_notices_a_line_that_frr_does_not_take(router: tuple[FrrRouter, Daemons]) -> None:
     text = (CASES[0] / "frr.conf").read_text()
     far, made = router
