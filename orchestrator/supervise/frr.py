@@ -51,9 +51,6 @@ SCRATCH = Path("/var/tmp/frr")  # noqa: S108 - FRR's compiled-in path
 LONGEST_FOLDER = 107 - len("/supervisor.sock")
 """Characters; sun_path has 108 octets with its NUL."""
 
-PATH_SPACES = Path("/run/frr")
-"""FRR's compiled-in path: a folder per path space, with mgmtd's own sockets."""
-
 RUN_FOLDER_MODE = 0o2770
 _NEVER_S = str(2**31 - 1)
 _WITH_ZEBRA, _LISTENING = "zebra", "listening"
@@ -181,10 +178,12 @@ def path_space(files: DaemonFiles) -> str:
 
 
 def stale_files(files: DaemonFiles) -> tuple[Path, ...]:
-    """Sockets and pid files that daemons leave behind; valid only while none of them runs."""
+    """Sockets and pid files that daemons leave behind; valid only while none of them runs.
+
+    mgmtd's own are in a folder of the user frr: it removes them when it starts.
+    """
     per_daemon = (files.path / f"{name}.{suffix}" for name in DAEMONS for suffix in ("vty", "pid"))
-    of_mgmtd = (PATH_SPACES / path_space(files) / f"mgmtd_{end}.sock" for end in ("be", "fe"))
-    return (*per_daemon, files.zserv, files.path / "bfdd.sock", *of_mgmtd)
+    return (*per_daemon, files.zserv, files.path / "bfdd.sock")
 
 
 def clear_scratch(daemon: str, pid: int) -> None:

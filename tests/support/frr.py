@@ -25,6 +25,8 @@ from orchestrator.supervise import exabgp, frr
 from tests.support.frr_versions import FrrVersion, binaries
 
 PATIENCE_S = 20.0
+FOLDERS_OF_PATH_SPACES = (Path("/run/frr"), Path("/var/lib/frr"))
+"""Where FRR 10 makes a folder for each path space: for mgmtd's own sockets, and for nothing."""
 FRR_GID = grp.getgrnam("frr").gr_gid
 
 
@@ -108,8 +110,9 @@ def run_folder() -> Iterator[Path]:
 
 
 def forget_path_space(run: RunFolder) -> None:
-    """Remove the folder that FRR 10 makes outside the run folder."""
-    shutil.rmtree(frr.PATH_SPACES / frr.path_space(run), ignore_errors=True)
+    """Remove the folders that FRR 10 makes outside the run folder."""
+    for folder in FOLDERS_OF_PATH_SPACES:
+        shutil.rmtree(folder / frr.path_space(run), ignore_errors=True)
 
 
 @contextmanager
