@@ -107,6 +107,15 @@ def is_instance(line: Line) -> bool:
     return not line.context and line.text.startswith("router bgp ")
 
 
+def is_setting(line: Line) -> bool:
+    """Whether the line is about bgpd as a whole; there is one: after how many seconds changed route-maps count.
+
+    With 0 a changed out-map is used for what is sent from then on, and nothing is sent again; otherwise every new
+    policy has all prefixes sent anew, 5 s later (FRR 8.4.4 and 10.3, tried).
+    """
+    return not line.context and line.text.startswith("bgp route-map delay-timer ")
+
+
 def slot(line: Line) -> str:
     """Return what the line sets, without the value. Of two lines with one slot at one place the later replaces the other."""
     words = line.text.split()
@@ -119,6 +128,8 @@ def slot(line: Line) -> str:
         return words[0]
     if line.text.startswith(("set as-path ", "set extcommunity ")):
         return " ".join(words[:3])
+    if is_setting(line):
+        return " ".join(words[:-1])
     if words[0] == "network" or words[0] in ("set", "match") or line.text.startswith("bgp router-id"):
         return " ".join(words[:2])
     if line.context[:1] == ("bfd",) and len(line.context) == 2:

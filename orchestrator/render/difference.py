@@ -4,13 +4,14 @@ Start, restart, drift, partial failure, an upgrade of ours: all are this one fun
 The order comes from leaks that were tried on FRR 8.4.4 and 10.5.3 (experiments 3.6): no command of it ever lets a peer
 see a route that neither the old nor the new configuration gives it.
 
+ 0. settings of bgpd as a whole: they say what changed route-maps do
  1. withdraw, except prefixes whose addresses a new prefix covers
  2. make policies; a permit clause of an out-map is made as deny, filled, then flipped
  3. end instances and neighbors; make and change them: route-maps first, `activate` last
  4. announce: networks refer to policies that exist
  5. withdraw what is covered now, when the announcements were sent: in one go FRR sends withdrawals first
  6. remove policies that nothing refers to
- 7. re-send what an edit in place changed (FRR would wait 5 s)
+ 7. re-send what an edit in place changed
 
 A change of routes contains no `neighbor` command; that is asserted.
 """
@@ -20,7 +21,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from orchestrator.render.canonical import Line
-from orchestrator.render.commands import Command, Impact, clause_of, is_network, is_policy, put, take
+from orchestrator.render.commands import Command, Impact, clause_of, is_network, is_policy, is_setting, put, take
 from orchestrator.render.delta import Delta
 from orchestrator.render.network_changes import network_commands
 from orchestrator.render.ownership import foreign_lines, is_held, ours_by_name
@@ -87,12 +88,19 @@ def _in_safe_order(delta: Delta) -> Difference:
     of_networks = delta.only(filter(is_network, delta.touched))
     of_policies = delta.only(filter(is_policy, delta.touched))
     of_bfd = delta.only(line for line in delta.touched if clause_of(line) == "bfd")
-    others = delta.touched - of_networks.touched - of_policies.touched - of_bfd.touched
+    of_bgpd = delta.only(filter(is_setting, delta.touched))
+    others = delta.touched - of_networks.touched - of_policies.touched - of_bfd.touched - of_bgpd.touched
     sessions = session_change(delta, others)
     ended = sessions.gone
     networks = network_commands(delta.only(of_networks.added | (of_networks.removed - ended)))
-    policies = policy_commands(of_policies)
-    at_once = (*networks.withdraw_first, *policies.make, *sessions.commands, *networks.announce)
+    policies = policy_commands(of_policies, of_networks.removed | ended)
+    at_once = (
+        *map(put, sorted(of_bgpd.added)),
+        *networks.withdraw_first,
+        *policies.make,
+        *sessions.commands,
+        *networks.announce,
+    )
     return Difference(
         commands=(
             *at_once,
@@ -100,6 +108,7 @@ def _in_safe_order(delta: Delta) -> Difference:
             *policies.drop,
             *policies.resend,
             *_bfd_commands(of_bfd),
+            *map(take, of_bgpd.taken()),
         ),
         pause=len(at_once),
         covering=networks.covering,

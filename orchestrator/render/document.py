@@ -28,12 +28,13 @@ Order = tuple[int | str, ...]
 class Section(IntEnum):
     """The parts of a document, in its order."""
 
-    POLICY = 0
-    CLAUSE = 1
-    DENY_IN = 2
-    INSTANCE = 3
-    BFD = 4
-    EXTRAS = 5
+    DAEMON = 0
+    POLICY = 1
+    CLAUSE = 2
+    DENY_IN = 3
+    INSTANCE = 4
+    BFD = 5
+    EXTRAS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """Route-maps: made before anything refers to them, edited without a moment in which they let too much through."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from orchestrator.render.canonical import Line
-from orchestrator.render.commands import Command, Impact, clause_of, put, removal, slot
+from orchestrator.render.commands import Command, Impact, clause_of, is_network, put, removal, slot
 from orchestrator.render.delta import Delta
 
 SOFT_OUT = Command(None, "clear bgp * soft out", Impact.ATTRIBUTE)
@@ -12,15 +13,17 @@ SOFT_OUT = Command(None, "clear bgp * soft out", Impact.ATTRIBUTE)
 
 @dataclass(frozen=True, slots=True)
 class PolicyCommands:
-    """`make` before sessions and networks, `drop` after them; `resend` if a clause in use was edited."""
+    """`make` before sessions and networks, `drop` after them; `resend` if a clause in use was edited: nothing is sent for
+    it by itself.
+    """
 
     make: tuple[Command, ...]
     drop: tuple[Command, ...]
     resend: tuple[Command, ...]
 
 
-def policy_commands(delta: Delta) -> PolicyCommands:
-    """Return the commands for route-map clauses."""
+def policy_commands(delta: Delta, leaving: AbstractSet[Line] = frozenset()) -> PolicyCommands:
+    """Return the commands for route-map clauses; `leaving` are lines that other commands take away."""
     added = frozenset(line.text for line in delta.added if not line.context)
     gone = sorted(line for line in delta.removed if not line.context)
     touched = sorted({clause_of(line) for line in delta.touched} - {line.text for line in gone})
@@ -33,8 +36,17 @@ def policy_commands(delta: Delta) -> PolicyCommands:
     return PolicyCommands(
         make=tuple(make),
         drop=tuple(_drop(line) for line in gone if slot(line) not in rebuilt),
-        resend=(SOFT_OUT,) if any(clause.startswith("route-map out-") for clause in edited) else (),
+        resend=tuple(_resend(delta.running, edited, leaving)) if edited else (),
     )
+
+
+def _resend(running: AbstractSet[Line], edited: list[str], leaving: AbstractSet[Line]) -> Iterator[Command]:
+    """A network takes what its map says when it is given, not when the map changes."""
+    names = {clause.split()[1] for clause in edited}
+    users = (line for line in running if is_network(line) and line.text.split()[-1] in names)
+    yield from (put(line, Impact.ATTRIBUTE) for line in sorted(users) if line not in leaving)
+    if any(name.startswith("out-") for name in names):
+        yield SOFT_OUT
 
 
 def _drop(opener: Line) -> Command:

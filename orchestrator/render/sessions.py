@@ -14,7 +14,9 @@ from orchestrator.resources.meta import Problem
 
 
 def instances(maker: BlockMaker, peers: Iterable[Peer], router_id: RouterId) -> Iterator[KeyedBlock]:
-    """Yield one BGP instance per VRF (its peers share one AS number, contract 3.8), and the map that accepts nothing."""
+    """Yield one BGP instance per VRF (its peers share one AS number, contract 3.8), and what all of them need: the map
+    that accepts nothing, and how bgpd takes changes of route-maps.
+    """
     present = tuple(peers)
     asns = {peer.vrf: peer.my_asn for peer in present}
     graceful = {peer.vrf for peer in present if peer.graceful_restart}
@@ -25,6 +27,7 @@ def instances(maker: BlockMaker, peers: Iterable[Peer], router_id: RouterId) -> 
     if asns:
         place = Place(context=(views.DENY_IN,), order=(Section.DENY_IN,), opens=True)
         yield "deny-in", maker.make("deny_in", None, place)
+        yield "bgpd", maker.make("bgpd", None, Place(context=(), order=(Section.DAEMON,)))
 
 
 def neighbor(maker: BlockMaker, peer: Peer) -> Iterator[KeyedBlock]:

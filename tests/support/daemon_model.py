@@ -33,7 +33,7 @@ class DaemonModel:
 
     def _run(self, context: Context, text: str) -> None:
         self._enter(context)
-        if text.startswith("no ") and not text.startswith("no bgp "):
+        if text.startswith("no ") and (not context or not text.startswith("no bgp ")):
             self._take(context, text.removeprefix("no "))
         elif Line(context, f"no {text}") in self.lines:
             self.lines.discard(Line(context, f"no {text}"))
@@ -111,6 +111,8 @@ class DaemonModel:
 
 def _same_setting(old: str, new: str) -> bool:
     one, other = old.split(), new.split()
+    if one[:2] == ["bgp", "route-map"]:
+        return one[:3] == other[:3]
     if one[0] in ("set", "match", "network") or one[:2] == ["bgp", "router-id"]:
         return one[:2] == other[:2]
     if one[0] == "neighbor" and one[1] == other[1]:

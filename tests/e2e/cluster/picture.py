@@ -13,7 +13,7 @@ from tests.e2e.cluster.cluster import Cluster
 from tests.e2e.cluster.waiting import eventually
 
 QUIET_S = 7.0
-"""FRR applies changed route-maps once more after 5 s (`bgp route-map delay-timer`)."""
+"""Longer than what a speaker or a daemon puts off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ PROFILE = ("bfd", "profile fast")
         (Line(PROFILE, "minimum-ttl 100"), "no minimum-ttl"),
         (Line(("bfd",), "profile fast"), "no profile fast"),
         (Line((), "router bgp 65001 vrf blue"), "no router bgp 65001 vrf blue"),
+        (Line((), "bgp route-map delay-timer 0"), "no bgp route-map delay-timer 0"),
     ],
 )
 def test_each_line_has_a_command_that_takes_it_back(line: Line, expected: str) -> None:
@@ -42,6 +43,7 @@ def test_each_line_has_a_command_that_takes_it_back(line: Line, expected: str) -
         (INSTANCE, "neighbor x timers 3 9", "neighbor x timers 5 15"),
         (INSTANCE, "neighbor x remote-as 1", "neighbor x interface remote-as external"),
         (INSTANCE, "bgp router-id 1.1.1.1", "bgp router-id 2.2.2.2"),
+        ((), "bgp route-map delay-timer 0", "bgp route-map delay-timer 5"),
         (FAMILY, "neighbor x route-map out-all out", "neighbor x route-map out-1 out"),
         (FAMILY, "network 198.51.100.7/32 route-map svc-1", "network 198.51.100.7/32 route-map svc-2"),
         ((), "route-map out-all permit 1", "route-map out-all deny 1"),

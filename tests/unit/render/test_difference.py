@@ -34,6 +34,11 @@ def test_what_nothing_covers_is_not_waited_for() -> None:
     assert not difference(frozenset(), ONE, frozenset()).covering
 
 
+def test_changed_route_maps_send_nothing_by_themselves_before_any_is_made() -> None:
+    found = [command.text for command in difference(frozenset(), ONE, frozenset()).commands]
+    assert found[0] == "bgp route-map delay-timer 0"
+
+
 def test_foreign_and_held_lines_are_told_apart_and_stay() -> None:
     foreign, held = Line((), "ip prefix-list x seq 5 permit any"), Line(INSTANCE, "neighbor 10.99.0.254 shutdown")
     found = difference(ONE | {foreign, held}, ONE, ONE)

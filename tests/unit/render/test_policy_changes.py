@@ -57,3 +57,14 @@ def test_clause_that_somebody_turned_into_a_deny_is_built_anew() -> None:
     found = change(removed, {Line((), OUT), Line((OUT,), "match tag 77")})
     assert texts(found) == [f"no {DENIED}", DENIED, "match tag 77", OUT]
     assert not found.drop
+
+
+def test_networks_are_given_again_when_their_map_was_edited_in_place() -> None:
+    family = ("router bgp 65001", "address-family ipv4 unicast")
+    staying = Line(family, "network 192.0.2.1/32 route-map svc-0000004d")
+    leaving = Line(family, "network 192.0.2.2/32 route-map svc-0000004d")
+    other = Line(family, "network 192.0.2.3/32 route-map svc-0000004e")
+    lost = frozenset({Line((SVC,), "set community 1:1 additive")})
+    running = {Line((), SVC), staying, leaving, other}
+    found = policy_commands(Delta(running, lost, frozenset()), leaving=frozenset({leaving}))
+    assert [(command.context, command.text) for command in found.resend] == [(family, staying.text)]
