@@ -1,62 +1,23 @@
 """When a route went over the wire: BGP UPDATEs seen by an AF_PACKET socket, at the kernel's receive timestamps.
 
-The parser takes each TCP segment for itself and looks for BGP's marker, so it neither reassembles nor needs to see the
-beginning of a session; a message that begins in one segment and ends in the next is not found. A change of one route
-is one short segment. IPv4 unicast only (RFC 4271 §4.3).
+Each TCP segment is looked at for itself: nothing is reassembled, and the beginning of a session need not be seen. A
+message that begins in one segment and ends in the next is not found; a change of one route is one short segment.
 """
 
 import struct
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from orchestrator.lab.namespaces import Namespace
+from orchestrator.net.addresses import Prefix
 from tests.bench.capture import Capture
+from tests.support.bgp_messages import updates
 
-MARKER = b"\xff" * 16
-UPDATE = 2
 BGP_PORT = 179
 ETHERTYPE_IPV4 = 0x0800
 PROTOCOL_TCP = 6
 ETHERNET_HEADER = 14
 SEGMENT_LIMIT = 65_600
 """A veth pair hands on what TCP gave it, up to 64 KiB at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """The IPv4 prefixes of one UPDATE."""
-
-    announced: frozenset[IPv4Network]
-    withdrawn: frozenset[IPv4Network]
-
-
-def updates(payload: bytes) -> Iterator[Update]:
-    """Return the UPDATEs that lie whole in a TCP payload."""
-    start = payload.find(MARKER)
-    while start >= 0 and start + 19 <= len(payload):
-        length, kind = struct.unpack_from("!HB", payload, start + 16)
-        if kind == UPDATE and start + length <= len(payload):
-            yield _update(payload[start + 19 : start + length])
-        start = payload.find(MARKER, start + max(length, 19))
-
-
-def _update(body: bytes) -> Update:
-    """RFC 4271 §4.3: withdrawn routes, path attributes, announced routes; the first two preceded by their length."""
-    withdrawn_end = 2 + int.from_bytes(body[:2])
-    attributes_end = withdrawn_end + 2 + int.from_bytes(body[withdrawn_end : withdrawn_end + 2])
-    return Update(frozenset(_prefixes(body[attributes_end:])), frozenset(_prefixes(body[2:withdrawn_end])))
-
-
-def _prefixes(octets: bytes) -> Iterator[IPv4Network]:
-    """Length in bits, then as many octets as these need."""
-    position = 0
-    while position < len(octets):
-        bits = octets[position]
-        end = position + 1 + (bits + 7) // 8
-        yield IPv4Network((octets[position + 1 : end].ljust(4, b"\0"), bits))
-        position = end
 
 
 def tcp_payload(frame: bytes) -> bytes:
@@ -76,15 +37,15 @@ class BgpCapture(Capture):
     def __init__(self, namespace: Namespace, interface: str) -> None:
         super().__init__(namespace, interface, ETHERTYPE_IPV4, SEGMENT_LIMIT)
 
-    def announced(self, prefix: IPv4Network, limit_s: float) -> float:
+    def announced(self, prefix: Prefix, limit_s: float) -> float:
         """Return when (seconds since the epoch) the prefix is announced next. Raises TimeoutError."""
         return self._seen(prefix, limit_s, announced=True)
 
-    def withdrawn(self, prefix: IPv4Network, limit_s: float) -> float:
+    def withdrawn(self, prefix: Prefix, limit_s: float) -> float:
         """Return when the prefix is withdrawn next. Raises TimeoutError."""
         return self._seen(prefix, limit_s, announced=False)
 
-    def _seen(self, prefix: IPv4Network, limit_s: float, *, announced: bool) -> float:
+    def _seen(self, prefix: Prefix, limit_s: float, *, announced: bool) -> float:
         deadline = time.monotonic() + limit_s
         while (left := deadline - time.monotonic()) > 0 and (received := self.next_frame(left)) is not None:
             instant, frame = received
