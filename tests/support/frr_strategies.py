@@ -1,6 +1,7 @@
 """Strategies of rendered documents: peers with any options, routes with any policies, several instances."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
@@ -13,6 +14,7 @@ from orchestrator.net.bgp import Asn
 from orchestrator.render.document import FrrDocument
 from orchestrator.resources.secret_text import SecretText
 from tests.support.frr_documents import LEG, attributes, frr_input, peer, policy, ref, renderer, route
+from tests.support.frr_scenes import Scene
 
 COMMUNITIES = ("64512:1", "64512:2", "blackhole", "no-export", "no-advertise", "llgr-stale", "large:64512:1:2")
 PREFIXES = (
@@ -24,6 +26,11 @@ PREFIXES = (
     "2001:db8::7/128",
 )
 NAMES = ("left", "right", "third")
+OPTIONS = (
+    ("hold_time", "keepalive_time"), ("connect_time",), ("bfd_profile",), ("source_address",), ("password",), ("port",),
+    ("dual_stack_address_family",), ("remote_as", "ebgp_multi_hop"), ("address",),
+)  # fmt: skip
+"""Fields of a peer that change together."""
 RENDERER = renderer()
 
 
@@ -33,7 +40,7 @@ def seconds(low: int, high: int) -> st.SearchStrategy[timedelta]:
 
 @st.composite
 def peers(draw: st.DrawFn, name: str, asn: int, vrf: str) -> Peer:
-    hold = draw(st.none() | seconds(3, 60))
+    hold = draw(st.none() | seconds(30, 90))
     fields: dict[str, Any] = {
         "my_asn": Asn(asn),
         "vrf": vrf,
@@ -50,7 +57,7 @@ def peers(draw: st.DrawFn, name: str, asn: int, vrf: str) -> Peer:
     if draw(st.booleans()) and fields["remote_as"] == Asn(65000):
         fields["ebgp_multi_hop"] = True
     last = NAMES.index(name) + 1
-    return peer(name, draw(st.sampled_from([f"10.99.0.{last + 200}", f"fd99::{last}"])), **fields)
+    return peer(name, draw(st.sampled_from([f"10.99.0.{last + 200}", f"fd99::{last + 200}"])), **fields)
 
 
 @st.composite
@@ -93,6 +100,32 @@ def routes(draw: st.DrawFn, names: Sequence[str]) -> list[Route]:
             per_peer["left"] = apart
         if per_peer:
             found.append(route(prefix, policy(**per_peer)))
+    return found
+
+
+@st.composite
+def walks(draw: st.DrawFn, steps: int) -> list[Scene]:
+    """Scenes that follow each other: peers mostly stay or change one option from one to the next, routes all change."""
+    found: list[Scene] = []
+    chosen: dict[str, Peer] = {}
+    asn = 65001
+    for _ in range(steps):
+        if found and draw(st.integers(0, 9)) == 0:
+            asn, chosen = asn ^ 3, {}
+        for name in NAMES:
+            fate = draw(st.sampled_from(["stays", "stays", "stays", "changes", "changes", "goes"]))
+            other = draw(peers(name, asn, "blue" if name == "third" else ""))
+            if fate == "goes":
+                chosen.pop(name, None)
+            elif name not in chosen:
+                chosen[name] = other
+            elif fate == "changes":
+                fields = draw(st.sampled_from(OPTIONS))
+                chosen[name] = replace(chosen[name], **{field: getattr(other, field) for field in fields})
+        if not chosen:
+            chosen["right"] = draw(peers("right", asn, ""))
+        known = tuple(draw(profiles(name)) for name in ("fast", "slow"))
+        found.append(Scene(peers=tuple(chosen.values()), routes=tuple(draw(routes(list(chosen)))), profiles=known))
     return found
 
 
