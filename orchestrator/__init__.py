@@ -33,6 +33,7 @@ The map. Data flows one way:
         exabgp.py exabgp_sessions.py exabgp_changes.py
         canonical.py commands.py delta.py ownership.py route_stages.py
         difference.py network_changes.py policy_changes.py session_changes.py
+        session_impact.py sent_routes.py preview.py                              what a difference does, said beforehand
         router_config.py router_views.py router_permits.py                                  the router on the other side
     fsm/                                     state machines and codecs: (state, event, now) -> (state, actions)
         responder.py arp_answers.py ndp_answers.py gratuitous.py interfaces.py tally.py     what goes over the wire
@@ -66,7 +67,7 @@ The map. Data flows one way:
     observe/                                 the table of metrics, JSON log lines, /metrics /healthz /readyz
         metrics.py logs.py http.py
     runtime/                                 the four processes; the only place that knows both sides
-        origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py live_objects.py
+        origins.py cluster_origin.py command_origin.py witness.py rivals.py feed.py store.py tolerant_sink.py last_good.py released.py configuration_state.py planning.py offline.py foreseeing.py live_objects.py
         controller.py controller_term.py controller_report.py controller_usage.py controller_conditions.py controller_announcements.py acceptance.py leading.py catching_up.py failover.py
         speaker_process.py speaker.py speaker_configuration.py speaker_bgp.py bgp_engine.py frr_engine.py frr_extras.py exabgp_engine.py speaker_sessions.py session_watch.py node_routes.py speaker_routes.py speaker_hold.py speaker_report.py speaker_statuses.py
         speaker_layer2.py speaker_surroundings.py speaker_tenures.py speaker_telling.py speaker_counts.py
@@ -78,7 +79,7 @@ The map. Data flows one way:
         ruleset.py datapath.py probes.py objects.py steps.py demo.py commands.py
     cli/                                     one small file per command
         main.py arguments.py origin.py go_flags.py without_effect.py
-        controller.py speaker.py supervise.py respond.py render.py router_config.py routes.py lint.py crds.py failover.py arping.py lab.py
+        controller.py speaker.py supervise.py respond.py render.py plan.py plan_report.py printing.py router_config.py routes.py lint.py crds.py failover.py arping.py lab.py
 
 Imports go down only: cli > lab > runtime > sources | apply | supervise | observe > render | fsm > decide > config >
 resources | packet > net > errors. Names on one step do not import each other; import-linter checks it.

@@ -1,7 +1,8 @@
 """The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
 
-Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint), another or several answer (arping), routes differ (routes) ·
-4 cannot start with these flags on this machine · 130 interrupted · 141 the reader of the output went away.
+Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint), another or several answer (arping), routes differ (routes),
+something changes (plan) · 4 cannot start with these flags on this machine · 5 sessions go down (plan) · 130 interrupted · 141 the
+reader of the output went away.
 """
 
 import argparse
@@ -40,6 +41,7 @@ COMMANDS = (
     Command("supervise", "orchestrator.cli.supervise", "start, watch and end FRR's daemons and the responder"),
     Command("respond", "orchestrator.cli.respond", "answer ARP and NDP for the addresses that the speaker hands over"),
     Command("render", "orchestrator.cli.render", "print the configuration that a node would run, without a cluster"),
+    Command("plan", "orchestrator.cli.plan", "show what a change does to routes and sessions, before it happens"),
     Command("routes", "orchestrator.cli.routes", "show this node's BGP routes from the plan to what a router was sent"),
     Command("lint", "orchestrator.cli.lint", "list every problem of a set of manifests"),
     Command("router-config", "orchestrator.cli.router_config", "print what the router of a BGPPeer has to be told"),

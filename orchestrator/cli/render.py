@@ -6,12 +6,13 @@ unless they are asked for. Problems go to standard error; the output is what run
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from orchestrator.cli.arguments import add_class_arguments, classes_of
+from orchestrator.cli.printing import print_problems, printable
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan, Route, layer2_in_order
 from orchestrator.fsm import exabgp_api
@@ -19,7 +20,6 @@ from orchestrator.net.addresses import prefix_key
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.exabgp import ExabgpDocument
-from orchestrator.resources.meta import Problem
 from orchestrator.runtime.offline import Computed, NodeOutcome, compute, heeding, node_names, outcome_on
 from orchestrator.settings import DEFAULT_NAMESPACE
 from orchestrator.sources.manifests.reader import read_manifests
@@ -60,11 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
     manifests = read_manifests(arguments.files, arguments.namespace)
     states = read_manifests([str(arguments.state)], arguments.namespace) if arguments.state else None
     computed = compute(manifests, states, arguments.namespace, classes_of(arguments))
-    _print_problems(computed.problems)
+    print_problems(computed.problems)
     facts = computed.config.nodes.get(arguments.node)
     if facts is None:
-        known = _printable(node_names(computed.config))
-        sys.stderr.write(f"there is no node {_printable(arguments.node)}; known nodes: {known}\n")
+        known = printable(node_names(computed.config))
+        sys.stderr.write(f"there is no node {printable(arguments.node)}; known nodes: {known}\n")
         return UNKNOWN_NODE
     view = NodeView(
         node=arguments.node,
@@ -75,22 +75,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.withdraw_not_ready:
         computed = heeding(computed, arguments.node)
     outcome = outcome_on(computed, facts, view, BgpEngine(arguments.bgp_engine))
-    _print_problems(outcome.problems)
+    print_problems(outcome.problems)
     text = (
         _json(computed, outcome) if arguments.output == "json" else _text(outcome, passwords=arguments.show_passwords)
     )
     sys.stdout.write(text)
     return 0
-
-
-def _print_problems(problems: Iterable[Problem]) -> None:
-    for problem in problems:
-        sys.stderr.write(_printable(f"{problem.source or '-'}: {problem.severity.value}: {problem}") + "\n")
-
-
-def _printable(text: str) -> str:
-    """A name in a manifest may hold anything, and a terminal obeys control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _text(outcome: NodeOutcome, *, passwords: bool) -> str:

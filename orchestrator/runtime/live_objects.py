@@ -21,6 +21,7 @@ METALLBS = frozenset(
     {"Service", "Node", "Namespace", "IPAddressPool", "L2Advertisement", "BGPAdvertisement", "BGPPeer"}
     | {"BFDProfile", "Community"}
 )
+AROUND = frozenset({"EndpointSlice", "Secret", "ConfigMap"})
 OURS = frozenset({"AddressReservation", "AddressQuota", "SpeakerState"})
 
 
@@ -42,6 +43,12 @@ async def read_live_objects(settings: ProcessSettings) -> LiveObjects:
     async with open_for_command(settings, METALLBS | OURS if is_folder else METALLBS) as origin:
         found = _from_store(origin.store, origin.place)
     return found if is_folder else await _with_ours(found, settings)
+
+
+async def read_live_store(settings: ProcessSettings) -> ObjectStore:
+    """Return everything that the nodes' announcements depend on, Secrets included. Raises StartupError."""
+    async with open_for_command(settings, METALLBS | OURS | AROUND) as origin:
+        return origin.store
 
 
 def _from_store(store: ObjectStore, place: str) -> LiveObjects:

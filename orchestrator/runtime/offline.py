@@ -5,7 +5,7 @@ as the speaker does. What a node remembers (router id, clause numbers) is new he
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
 import msgspec
@@ -21,8 +21,8 @@ from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import GroupPlan, NodePlan
 from orchestrator.decide.requests import AllocationRefusal
-from orchestrator.net.bgp import BgpEngine
-from orchestrator.render.document import FrrDocument
+from orchestrator.net.bgp import BgpEngine, RouterId
+from orchestrator.render.document import Daemon, FrrDocument
 from orchestrator.render.environment import build_environment
 from orchestrator.render.exabgp import ExabgpDocument, ExabgpInput, ExabgpRenderer
 from orchestrator.render.extras import as_written
@@ -66,6 +66,26 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """What a node's next document keeps of the one before: for either engine what it needs."""
+
+    router_id: RouterId | None = None
+    sequences: Mapping[int, int] = field(default_factory=dict)
+    frr: Mapping[Daemon, str] = field(default_factory=dict)
+    exabgp: str = ""
+    legs: tuple[Leg, ...] = ()
+
+    @classmethod
+    def of(cls, document: FrrDocument | ExabgpDocument) -> "Remembered":
+        if isinstance(document, FrrDocument):
+            return cls(router_id=document.router_id, sequences=document.catalog.sequences, frr=document.daemon_texts)
+        return cls(router_id=document.router_id, exabgp=document.text, legs=document.legs)
+
+
+NOTHING = Remembered()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOutcome:
     """What one node would announce and run; `problems` are what the engine cannot do, or cannot be told."""
 
@@ -79,6 +99,11 @@ def compute(manifests: ManifestSet, states: ManifestSet | None, namespace: str, 
     """Resolve the manifests and allocate; `states` are objects of a state folder, whose statuses count."""
     store = ObjectStore(namespace, CONFIG_MAP_NAME)
     store.apply(list(_events(manifests, states)))
+    return compute_store(store, classes, manifests)
+
+
+def compute_store(store: ObjectStore, classes: ServedClasses, manifests: ManifestSet) -> Computed:
+    """Resolve what a store holds and allocate; problems are located in `manifests` as far as they are there."""
     resolved = resolve(store.snapshot(), from_config_map(store.last_good))
     allocated = _allocate(store.services, resolved.config, Rules(classes=classes))
     store.services.update(allocated.services)
@@ -95,7 +120,13 @@ def heeding(computed: Computed, node: NodeName) -> Computed:
     return replace(computed, config=heeding_readiness(computed.config, node, computed.store.snapshot().nodes))
 
 
-def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView, engine: BgpEngine = BgpEngine.FRR) -> NodeOutcome:
+def outcome_on(
+    computed: Computed,
+    facts: NodeFacts,
+    view: NodeView,
+    engine: BgpEngine = BgpEngine.FRR,
+    remembered: Remembered = NOTHING,
+) -> NodeOutcome:
     """Plan and render for one of the nodes; `view.node` is its name.
 
     The view is completed by what a state folder tells: the interfaces of nodes, and addresses that were moved by hand.
@@ -103,21 +134,43 @@ def outcome_on(computed: Computed, facts: NodeFacts, view: NodeView, engine: Bgp
     config, refused = usable(engine, computed.config)
     planner = Planner(_informed(view, computed), computed.store)
     planner.configuration_changed(config)
-    document = _document(engine, config, facts, planner.plan, _legs(facts, computed.store.speakers.get(facts.name)))
+    legs = _legs(facts, computed.store.speakers.get(facts.name)) or remembered.legs
+    subject = _Subject(facts=facts, config=config, plan=planner.plan, legs=legs)
+    document = _document(engine, subject, remembered)
     plans = tuple(plan for _, plan in sorted(planner.group_plans.items()))
     return NodeOutcome(plan=planner.plan, groups=plans, document=document, problems=(*refused, *document.problems))
 
 
-def _document(
-    engine: BgpEngine, config: Config, facts: NodeFacts, plan: NodePlan, legs: tuple[Leg, ...]
-) -> FrrDocument | ExabgpDocument:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What is rendered."""
+
+    facts: NodeFacts
+    config: Config
+    plan: NodePlan
+    legs: tuple[Leg, ...]
+
+
+def _document(engine: BgpEngine, subject: _Subject, remembered: Remembered) -> FrrDocument | ExabgpDocument:
     environment = build_environment(FileSystemLoader(template_folder()))
-    router_id = choose_router_id(facts, config.peers_of(facts.name), None)
+    facts, config, plan, legs = subject.facts, subject.config, subject.plan, subject.legs
+    router_id = choose_router_id(facts, config.peers_of(facts.name), remembered.router_id)
     if engine is BgpEngine.FRR:
         extras = None if config.extras is None else as_written(config.extras)
-        frr = FrrInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs, extras=extras)
+        frr = FrrInput(
+            node=facts,
+            config=config,
+            plan=plan,
+            router_id=router_id,
+            sequences=remembered.sequences,
+            legs=legs,
+            previous=remembered.frr,
+            extras=extras,
+        )
         return FrrRenderer(environment).render(frr)
-    exabgp = ExabgpInput(node=facts, config=config, plan=plan, router_id=router_id, legs=legs)
+    exabgp = ExabgpInput(
+        node=facts, config=config, plan=plan, router_id=router_id, legs=legs, previous=remembered.exabgp
+    )
     return ExabgpRenderer(environment, SHOWN_HELPER).render(exabgp)
 
 
