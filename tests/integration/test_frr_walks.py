@@ -84,8 +84,7 @@ async def _walk(walker: Walker, walk: Sequence[Scene]) -> None:
 
 
 async def _step(walker: Walker, before: Scene | None, after: Scene) -> None:
-    sequences = walker.document.catalog.sequences if walker.document else {}
-    document = RENDERER.render(after.input(sequences))
+    document = RENDERER.render(after.input(walker.document))
     running = await walker.node.running()
     disturbed = {each.key for each in session_impacts(running, difference(running, document.lines("bgpd"), running))}
     steady = {
@@ -105,7 +104,8 @@ async def _step(walker: Walker, before: Scene | None, after: Scene) -> None:
     walker.kept.extend(steady)
     for name, recorder in steady.items():
         assert before is not None
-        assert wire_faults(before.sent_to(name), after.sent_to(name), recorder.seen) == []
+        moved = after.moved_since(before)
+        assert wire_faults(before.sent_to(name), after.sent_to(name), recorder.seen, moved=moved) == []
     await _runs_as_if_fresh(walker, document)
 
 

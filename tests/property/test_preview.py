@@ -46,7 +46,7 @@ def words(how: RouteAttributes, peer: Peer) -> set[str]:
 @given(walks(steps=1))
 def test_lines_are_read_as_the_routes_that_they_were_rendered_from(walk: list[Scene]) -> None:
     (scene,) = walk
-    sent = sent_by_frr(RENDERER.render(scene.input({})).lines("bgpd"))
+    sent = sent_by_frr(RENDERER.render(scene.input(None)).lines("bgpd"))
     read = {key: {prefix: set(each) for prefix, each in routes.items()} for key, routes in sent.items() if routes}
     assert read == meant(scene)
 
@@ -55,8 +55,8 @@ def test_lines_are_read_as_the_routes_that_they_were_rendered_from(walk: list[Sc
 @given(walks(steps=2))
 def test_preview_is_the_difference_of_what_is_meant(walk: list[Scene]) -> None:
     before, after = walk
-    old = RENDERER.render(before.input({}))
-    running, wanted = old.lines("bgpd"), RENDERER.render(after.input(old.catalog.sequences)).lines("bgpd")
+    old = RENDERER.render(before.input(None))
+    running, wanted = old.lines("bgpd"), RENDERER.render(after.input(old)).lines("bgpd")
     found = difference(running, wanted, running)
     preview = preview_of_frr([Foreseen("bgpd", running, found)])
     had, has = meant(before), meant(after)

@@ -1,6 +1,6 @@
 """What must never be seen on the wire while one set of routes is replaced by another."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.net.addresses import Prefix
@@ -13,12 +13,17 @@ def without_next_hops(table: Table) -> Table:
     return {prefix: replace(attributes, next_hop="") for prefix, attributes in table.items()}
 
 
-def wire_faults(before: Table, after: Table, seen: Sequence[Seen]) -> list[str]:
-    """Return what a router with these routes `before` and `after` saw in between and should not have."""
-    return [*_leaks(before, after, seen), *_gaps(before, after, seen), *_repetitions(before, seen)]
+def wire_faults(before: Table, after: Table, seen: Sequence[Seen], *, moved: Collection[Prefix]) -> list[str]:
+    """Return what a router with these routes `before` and `after` saw in between and should not have, on one session.
+
+    Prefixes that change for some router (`moved`) may be sent to others once more, though these see no change.
+    """
+    again = (each for each in seen if each.prefix not in moved)
+    return [*leaks(before, after, seen), *_gaps(before, after, seen), *_repetitions(before, again)]
 
 
-def _leaks(before: Table, after: Table, seen: Iterable[Seen]) -> Iterator[str]:
+def leaks(before: Table, after: Table, seen: Iterable[Seen]) -> Iterator[str]:
+    """Yield the announcements that neither side has; that much holds over a reset of the session, too."""
     for each in seen:
         attributes = each.attributes and replace(each.attributes, next_hop="")
         if attributes is not None and attributes not in (before.get(each.prefix), after.get(each.prefix)):
