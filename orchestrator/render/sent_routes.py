@@ -128,6 +128,7 @@ def _words(route: SentRoute) -> Attributes:
         "local-preference": str(route.local_pref or ""),
         "metric": str(route.med or ""),
         "as-path prepend": " ".join(map(str, route.as_path[1:])),
+        "extcommunity bandwidth": str(route.bandwidth.weight if route.bandwidth else ""),
         "next-hop": str(route.next_hop),
     }
     return tuple(f"{name} {value}" for name, value in sorted(sets.items()) if value)
