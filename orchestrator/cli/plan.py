@@ -28,7 +28,7 @@ from orchestrator.runtime.foreseeing import (
 )
 from orchestrator.runtime.last_good import CONFIG_MAP_NAME
 from orchestrator.runtime.live_objects import read_live_store
-from orchestrator.runtime.offline import Computed, compute, compute_store, node_names
+from orchestrator.runtime.offline import Computed, compute, compute_store, heeding, node_names
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import ProcessSettings, RunFolder, default_namespace
 from orchestrator.sources.manifests.reader import STANDARD_INPUT, ManifestSet, read_manifests
@@ -90,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the installation's objects are (default: the pod's, else metallb-system)",
     )
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
+    parser.add_argument("--withdraw-not-ready", action="store_true", help="as the speaker's flag of that name")
     add_class_arguments(parser)
     origin.add_arguments(parser)
 
@@ -180,6 +181,9 @@ def _foresee(worlds: Worlds, node: str, arguments: argparse.Namespace) -> NodePr
     view = NodeView(
         node=node, alive=None, classes=classes_of(arguments), ignore_exclude_label=arguments.ignore_exclude_lb
     )
-    if worlds.before is None:
-        return asyncio.run(foresee_running(RunFolder(arguments.run), worlds.after, view))
-    return foresee(worlds.before, worlds.after, view, arguments.bgp_engine)
+    before, after = worlds.before, worlds.after
+    if arguments.withdraw_not_ready:
+        before, after = before and heeding(before, node), heeding(after, node)
+    if before is None:
+        return asyncio.run(foresee_running(RunFolder(arguments.run), after, view))
+    return foresee(before, after, view, arguments.bgp_engine)

@@ -15,7 +15,8 @@ from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.canonical import Line, parse
 from orchestrator.render.difference import difference
 from orchestrator.render.document import DAEMONS, Daemon, FrrDocument
-from orchestrator.render.exabgp import ExabgpDocument
+from orchestrator.render.exabgp import ExabgpDocument, Routes
+from orchestrator.render.exabgp_changes import RouteChange, route_change
 from orchestrator.render.policies import sequences_in
 from orchestrator.render.preview import Foreseen, Preview, preview_of_exabgp, preview_of_frr
 from orchestrator.render.router_id import router_id_in
@@ -123,13 +124,19 @@ def _of_exabgp(before: ExabgpDocument | None, after: ExabgpDocument | None) -> P
 
 
 def _exabgp_commands(before: ExabgpDocument, after: ExabgpDocument) -> Iterator[str]:
-    """As the announcer gives them: sessions by a reload of the file, then routes, what goes last."""
+    """As the announcer gives them: sessions by a reload of the file, then routes."""
     if before.sections != after.sections:
         yield f"exabgp: {exabgp_api.RELOAD}"
-    for neighbor, routes in sorted(after.routes.items()):
-        old = before.routes.get(neighbor, {})
-        new = {prefix: route for prefix, route in routes.items() if old.get(prefix) != route}
-        yield from (f"exabgp: {text}" for text in exabgp_api.announce(neighbor, new))
-    for neighbor, routes in sorted(after.routes.items()):
-        gone = before.routes.get(neighbor, {}).keys() - routes.keys()
-        yield from (f"exabgp: {text}" for text in exabgp_api.withdraw(neighbor, gone))
+    changes = {to: _route_change(before.routes.get(to, {}), routes) for to, routes in sorted(after.routes.items())}
+    for to, change in changes.items():
+        yield from (f"exabgp: {text}" for text in exabgp_api.withdraw(to, change.withdraw_first))
+    for to, change in changes.items():
+        yield from (f"exabgp: {text}" for text in exabgp_api.announce(to, change.announce))
+    for to, change in changes.items():
+        yield from (f"exabgp: {text}" for text in exabgp_api.withdraw(to, change.withdraw_last, turn=1))
+
+
+def _route_change(before: Routes, after: Routes) -> RouteChange:
+    """The two documents were rendered apart: routes that are equal are made the same object."""
+    shared = {prefix: before[prefix] if before.get(prefix) == route else route for prefix, route in after.items()}
+    return route_change(before, shared)

@@ -36,6 +36,7 @@ def words(how: RouteAttributes, peer: Peer) -> set[str]:
         "community": " ".join(sorted(standard(how.communities))),
         "large-community": " ".join(sorted(large(how.communities))),
         "metric": str(how.med or ""),
+        "extcommunity bandwidth": str(how.weight or ""),
         "as-path prepend": " ".join(map(str, how.prepended)),
         "local-preference": "" if peer.is_external else str(how.local_pref or ""),
     }
