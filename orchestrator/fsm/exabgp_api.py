@@ -77,7 +77,7 @@ def announce(neighbor: str, routes: Mapping[PrefixText, SentRoute]) -> Iterator[
         found[":" in prefix, words[route]].append(prefix)
     for (_, attributes), prefixes in sorted(found.items(), key=lambda item: item[0]):
         start = f"neighbor {neighbor} announce attributes {attributes} nlri"
-        yield from _in_parts(start, sorted(prefixes))
+        yield from in_parts(start, sorted(prefixes))
 
 
 def withdraw(neighbor: str, prefixes: Iterable[PrefixText], turn: int = 0) -> Iterator[str]:
@@ -90,7 +90,7 @@ def withdraw(neighbor: str, prefixes: Iterable[PrefixText], turn: int = 0) -> It
     for is_ipv6, same in groupby(in_order, key=lambda prefix: ":" in prefix):
         next_hop = "::" if is_ipv6 else "0.0.0.0"  # it must be there, and says nothing
         attributes = f"next-hop {next_hop} med {turn}" if turn else f"next-hop {next_hop}"
-        yield from _in_parts(f"neighbor {neighbor} withdraw attributes {attributes} nlri", list(same))
+        yield from in_parts(f"neighbor {neighbor} withdraw attributes {attributes} nlri", list(same))
 
 
 def end_of_rib(neighbor: str, families: Iterable[IpFamily]) -> Iterator[str]:
@@ -99,7 +99,8 @@ def end_of_rib(neighbor: str, families: Iterable[IpFamily]) -> Iterator[str]:
         yield f"neighbor {neighbor} announce eor {family.value.lower()} unicast"
 
 
-def _in_parts(start: str, prefixes: Sequence[PrefixText]) -> Iterator[str]:
+def in_parts(start: str, prefixes: Sequence[PrefixText]) -> Iterator[str]:
+    """Yield a command about prefixes as several of bearable length."""
     for first in range(0, len(prefixes), PREFIXES_PER_COMMAND):
         yield " ".join((start, *prefixes[first : first + PREFIXES_PER_COMMAND]))
 

@@ -1,4 +1,6 @@
-"""The supervisor's own words to bgpd: none while a speaker is connected, few otherwise (`supervise.farewell`).
+"""The supervisor's own words to the BGP daemon: none while a speaker is connected, few otherwise.
+
+`supervise.farewell` and `supervise.exabgp_farewell` make them.
 
 Orderly end: mark the routes with GRACEFUL_SHUTDOWN, wait until the routers have moved their traffic (300 ms;
 experiments 9.3: nothing is lost, with 100 ms something is), withdraw them, wait until that is sent.
@@ -6,10 +8,11 @@ experiments 9.3: nothing is lost, with 100 ms something is), withdraw them, wait
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -37,28 +40,52 @@ class Follow(Enum):
     ANOTHER_SPEAKER = "another speaker"
 
 
-async def deprefer(vty: Path) -> None:
-    """Lower the routes of every instance. Raises DaemonError or NotReady."""
-    async with _connected(vty) as client:
-        await _configure(client, farewell.graceful_shutdown)
+class Farewell(Protocol):
+    """What is said to one engine."""
+
+    async def deprefer(self) -> None:
+        """Lower all routes. Raises DaemonError or NotReady."""
+        ...
+
+    async def withdraw(self) -> None:
+        """Take all routes away. Raises DaemonError or NotReady."""
+        ...
+
+    async def leave(self, follow: Follow) -> None:
+        """Move the traffic away and withdraw; a daemon that does not play along is only reported: it is ended anyway."""
+        ...
 
 
-async def withdraw(vty: Path) -> None:
-    """Take the routes of every instance away. Raises DaemonError or NotReady."""
-    async with _connected(vty) as client:
-        await _configure(client, farewell.withdraw)
+class FrrFarewell:
+    """Implements Farewell on bgpd's vty."""
+
+    def __init__(self, vty: Path) -> None:
+        self._vty = vty
+
+    async def deprefer(self) -> None:
+        async with _connected(self._vty) as client:
+            await _configure(client, farewell.graceful_shutdown)
+
+    async def withdraw(self) -> None:
+        async with _connected(self._vty) as client:
+            await _configure(client, farewell.withdraw)
+
+    async def leave(self, follow: Follow) -> None:
+        with reported(LEAVE_LIMIT_S):
+            async with asyncio.timeout(LEAVE_LIMIT_S), _connected(self._vty) as client:
+                if follow is Follow.ANOTHER_SPEAKER and farewell.has_graceful_restart(await _running(client)):
+                    log.info("routes kept for a graceful restart")
+                    return
+                await _withdraw_gently(client)
 
 
-async def leave(vty: Path, follow: Follow) -> None:
-    """Move the traffic away and withdraw; a bgpd that does not play along is only reported: it is ended anyway."""
+@contextmanager
+def reported(limit_s: float) -> Iterator[None]:
+    """Whatever the daemon does not do is a line in the log."""
     try:
-        async with asyncio.timeout(LEAVE_LIMIT_S), _connected(vty) as client:
-            if follow is Follow.ANOTHER_SPEAKER and farewell.has_graceful_restart(await _running(client)):
-                log.info("routes kept for a graceful restart")
-                return
-            await _withdraw_gently(client)
+        yield
     except (DaemonError, NotReady, TimeoutError) as error:
-        log.warning("routes not withdrawn in order", reason=str(error) or f"not within {LEAVE_LIMIT_S} s")
+        log.warning("routes not withdrawn in order", reason=str(error) or f"not within {limit_s} s")
 
 
 async def _withdraw_gently(client: VtyClient) -> None:

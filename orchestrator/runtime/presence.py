@@ -7,13 +7,12 @@ the speaker is back, its own difference undoes that.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import structlog
 
 from orchestrator.apply.control import LineConnection
 from orchestrator.errors import DaemonError, NotReady
-from orchestrator.runtime import farewell
+from orchestrator.runtime.farewell import Farewell
 from orchestrator.settings import StaleRoutesAction
 
 log = structlog.get_logger()
@@ -64,31 +63,35 @@ class Presence:
 
 
 async def watch(
-    presence: Presence, bgpd: Path, ready_since: Callable[[], float | None], after_s: float, action: StaleRoutesAction
+    presence: Presence,
+    farewell: Farewell,
+    ready_since: Callable[[], float | None],
+    after_s: float,
+    action: StaleRoutesAction,
 ) -> None:
-    """Act on the routes whenever the speaker has been away for `after_s`; `ready_since` is None while bgpd is not."""
+    """Act on the routes whenever the speaker has been away for `after_s`; `ready_since` is None while the daemon is not."""
     while action is not StaleRoutesAction.NONE:
         await presence.away()
         if not await presence.back_within(after_s):
             log.error("speaker stays away, its routes are stale", reason=action.value)
-            await _act_until_back(presence, bgpd, ready_since, action)
+            await _act_until_back(presence, farewell, ready_since, action)
 
 
 async def _act_until_back(
-    presence: Presence, bgpd: Path, ready_since: Callable[[], float | None], action: StaleRoutesAction
+    presence: Presence, farewell: Farewell, ready_since: Callable[[], float | None], action: StaleRoutesAction
 ) -> None:
     """Once per process: a bgpd that was restarted has its routes back from the document."""
     done_for: float | None = None
     while not presence.here:
         since = ready_since()
-        if since is not None and since != done_for and await _act(bgpd, action):
+        if since is not None and since != done_for and await _act(farewell, action):
             done_for = since
         await presence.back_within(RETRY_S)
 
 
-async def _act(bgpd: Path, action: StaleRoutesAction) -> bool:
+async def _act(farewell: Farewell, action: StaleRoutesAction) -> bool:
     try:
-        await (farewell.deprefer if action is StaleRoutesAction.DEPREFER else farewell.withdraw)(bgpd)
+        await (farewell.deprefer if action is StaleRoutesAction.DEPREFER else farewell.withdraw)()
     except (DaemonError, NotReady) as error:
         log.warning("stale routes could not be changed", reason=str(error))
         return False

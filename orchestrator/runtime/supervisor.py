@@ -4,7 +4,7 @@
 documents in the run folder. The responder always runs. Daemons run when the speaker asks for them and their documents
 lie there: bgpd never starts empty. Without a speaker the last documents do, if they are not too old.
 
-While a speaker is connected nothing is written to bgpd; otherwise only what `presence` and `farewell` say.
+While a speaker is connected nothing is written to the daemons; otherwise only what `presence` and `farewell` say.
 """
 
 import asyncio
@@ -25,9 +25,10 @@ from orchestrator.fsm import supervisor_api
 from orchestrator.fsm.supervision import Demand, Event, Phase, Program, Supervision, Tick, next_deadline, step
 from orchestrator.fsm.supervisor_api import Restarting, Tried, Try, Wanted
 from orchestrator.net.bgp import BgpEngine
-from orchestrator.runtime import farewell, presence, recipes, scratch
+from orchestrator.runtime import presence, recipes, scratch
 from orchestrator.runtime.children import Children
-from orchestrator.runtime.farewell import Follow
+from orchestrator.runtime.exabgp_farewell import ExabgpFarewell
+from orchestrator.runtime.farewell import Farewell, Follow, FrrFarewell
 from orchestrator.runtime.supervisor_pages import Pages
 from orchestrator.settings import RunFolder, SupervisorSettings
 from orchestrator.supervise import exabgp, folder_lock, frr, leftovers
@@ -83,6 +84,12 @@ def _daemons(engine: BgpEngine) -> Daemons:
     return frr if engine is BgpEngine.FRR else exabgp
 
 
+def _farewell(settings: SupervisorSettings) -> Farewell:
+    if settings.engine is BgpEngine.FRR:
+        return FrrFarewell(settings.run.vty(frr.BGPD))
+    return ExabgpFarewell(settings.run.exabgp_socket)
+
+
 class Supervisor:
     """All in one event loop; only `_follow` changes the state."""
 
@@ -96,6 +103,7 @@ class Supervisor:
         self._wanted: tuple[str, ...] | None = None
         self._problems: Mapping[str, str] = {}
         self._speaker = presence.Presence()
+        self._farewell = _farewell(settings)
         self._scratch = scratch.Scratch(settings.frr_binaries, settings.run, self._answer)
         self._follow_up = Follow.NOTHING
         self._ending = False
@@ -236,20 +244,20 @@ class Supervisor:
         self._want(tuple(name for name in self._daemons.DAEMONS if self._settings.run.daemon_conf(name).exists()))
 
     async def _watch_speaker(self) -> None:
-        vty, after_s = self._settings.run.vty(frr.BGPD), self._settings.stale_after_s
-        await presence.watch(self._speaker, vty, self._bgpd_since, after_s, self._settings.stale_routes_action)
+        after_s, action = self._settings.stale_after_s, self._settings.stale_routes_action
+        await presence.watch(self._speaker, self._farewell, self._announcing_since, after_s, action)
 
-    def _bgpd_since(self) -> float | None:
-        """Since when bgpd is ready; None if it is not."""
-        child = self._state.children.get(frr.BGPD)
+    def _announcing_since(self) -> float | None:
+        """Since when the daemon that announces is ready; None if it is not."""
+        child = self._state.children.get(self._daemons.ANNOUNCER)
         return child.ready_since if child else None
 
     async def _end_in_order(self) -> None:
-        """At most 10 s: the speaker, the routes, then the processes, each within its limit."""
+        """At most 10 s, with ExaBGP 16 s: the speaker, the routes, then the processes, each within its limit."""
         log.info("end wanted", speaker="connected" if self._speaker.here else "away")
         await self._speaker.away_within(SPEAKER_LEAVES_S)
-        if self._bgpd_since() is not None:
-            await farewell.leave(self._settings.run.vty(frr.BGPD), self._follow_up)
+        if self._announcing_since() is not None:
+            await self._farewell.leave(self._follow_up)
         self._ending = True
         self._events.put_nowait(self._demand())
         await self._at_rest.wait()
