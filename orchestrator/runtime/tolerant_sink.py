@@ -35,6 +35,9 @@ class TolerantSink:
     async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
         await self._try(self._sink.write_condition(ref, condition), ref)
 
+    async def annotate(self, ref: ObjectRef, annotations: Mapping[str, str | None]) -> None:
+        await self._try(self._sink.annotate(ref, annotations), ref)
+
     async def delete(self, ref: ObjectRef) -> None:
         await self._try(self._sink.delete(ref), ref)
 

@@ -115,6 +115,10 @@ class Sink(Protocol):
         """Set one condition in the status of an object that people write; what else the status says stays as it is."""
         ...
 
+    async def annotate(self, ref: ObjectRef, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of an object that people write, remove those whose value is None; all else stays as it is."""
+        ...
+
     async def delete(self, ref: ObjectRef) -> None:
         """Remove an object that is ours; absent is fine."""
         ...

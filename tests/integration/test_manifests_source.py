@@ -414,6 +414,28 @@ async def test_status_that_is_written_comes_back_on_the_service(tmp_path: Path) 
         await sink.delete(WEB)
 
 
+async def test_annotation_of_a_command_is_added_to_the_node_and_taken_off_again(tmp_path: Path) -> None:
+    node, sink = ObjectRef("Node", "", "a"), ManifestsSink(tmp_path / "state")
+    async with watching(tmp_path) as watcher:
+
+        def annotations() -> object:
+            found = watcher.last(node)
+            assert isinstance(found, core.Node)
+            return found.metadata.annotations
+
+        (watcher.folder / "a.yaml").write_text(
+            "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n  annotations: {mine: kept}\n"
+        )
+        await watcher.next()
+        await sink.annotate(node, {"ferrule.io/drain": "true"})
+        await watcher.next()
+        assert annotations() == {"mine": "kept", "ferrule.io/drain": "true"}
+        await sink.annotate(node, {"ferrule.io/drain": None})
+        await watcher.next()
+        assert annotations() == {"mine": "kept"}
+    assert not list((tmp_path / "state" / "nodes").iterdir())
+
+
 async def test_state_wins_over_a_status_in_the_manifest(tmp_path: Path) -> None:
     sink = ManifestsSink(tmp_path / "state")
     async with watching(tmp_path) as watcher:

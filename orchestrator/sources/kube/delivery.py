@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from orchestrator.errors import KubeError
 from orchestrator.resources.core import Service
 from orchestrator.resources.meta import ObjectKey, ObjectRef
+from orchestrator.sources.kube import annotations
 from orchestrator.sources.kube.gate import Gate
 from orchestrator.sources.kube.objects import OwnObjects
 from orchestrator.sources.kube.ownership import Owners
@@ -15,6 +16,7 @@ from orchestrator.sources.kube.service_status import ServiceStatuses
 from orchestrator.sources.kube.verdict_writes import VerdictWrites
 from orchestrator.sources.kube.verdicts import Verdict, judge
 from orchestrator.sources.kube.work import (
+    AnnotationWrite,
     ConditionWrite,
     EventWrite,
     ObjectRemoval,
@@ -42,6 +44,7 @@ class Delivery:
     """Knows how each kind of work is done."""
 
     def __init__(self, gate: Gate, services: Mapping[ObjectKey, Service], writer: Writer) -> None:
+        self._gate, self._manager = gate, writer.manager
         self.statuses = ServiceStatuses(gate, services, writer.manager)
         self.recorder = Recorder(gate, services, writer.manager, writer.instance)
         self._owners = Owners(gate, namespace=writer.namespace, pod=writer.pod, node=writer.node)
@@ -71,6 +74,8 @@ class Delivery:
                 return await self._write_object(work)
             case ConditionWrite():
                 await self._verdicts.write(work)
+            case AnnotationWrite():
+                await self._gate.send(annotations.request_for(work, self._manager))
             case ObjectRemoval(ref=ref):
                 await self._objects.remove(ref)
             case EventWrite():

@@ -29,6 +29,7 @@ from orchestrator.sources.kube.service_status import lost_addresses, only_remark
 from orchestrator.sources.kube.verdicts import Verdict, judge, reason_of
 from orchestrator.sources.kube.witness import Witness
 from orchestrator.sources.kube.work import (
+    AnnotationWrite,
     ConditionWrite,
     EventWrite,
     ObjectRemoval,
@@ -104,6 +105,10 @@ class KubeSink:
     async def write_condition(self, ref: ObjectRef, condition: Condition) -> None:
         """Ask for one condition of an object that people write; all that others wait for goes first."""
         self._put(ConditionWrite(ref=self._completed(ref), condition=condition), Urgency.BEHIND)
+
+    async def annotate(self, ref: ObjectRef, annotations: Mapping[str, str | None]) -> None:
+        """Ask for annotations of an object."""
+        self._put(AnnotationWrite(ref=ref, annotations=annotations), Urgency.OWNER)
 
     async def delete(self, ref: ObjectRef) -> None:
         """Ask for an object of ours to be removed. A Service is never: what we wrote to it is, if it still exists."""

@@ -82,6 +82,13 @@ class ConditionWrite(Work):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnnotationWrite(Work):
+    """Annotations of an object that people write; None removes one."""
+
+    annotations: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRemoval(Work):
     """Delete an object of ours."""
 

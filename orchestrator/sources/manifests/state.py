@@ -1,7 +1,8 @@
 """The state folder: `STATE/<plural>/[<namespace>/]<name>.yaml`, one readable object per file, as it would be in a cluster.
 
 Readers never see a torn file (temporary file in the same folder, then rename); there is one writer per file. A Service
-file holds the status and our annotations only, that of a configuration object the status at least. Events are under `STATE/events`.
+file holds the status and our annotations only, a Node's the annotations of a command, that of a configuration object the
+status at least. Events are under `STATE/events`.
 """
 
 import os
@@ -76,8 +77,7 @@ class ManifestsSink:
     ) -> None:
         """Replace the Service's status; set annotations, remove those whose value is None."""
         path = self._state.file(ObjectRef("Service", *key))
-        merged = {**_annotations_in(path), **annotations}
-        kept = {name: text for name, text in sorted(merged.items()) if text is not None}
+        kept = _kept({**_annotations_in(path), **annotations})
         metadata = ObjectMeta(name=key.name, namespace=key.namespace, annotations=kept)
         _write(path, core.Service(metadata=metadata, status=status))
 
@@ -105,6 +105,15 @@ class ManifestsSink:
         if conditions and isinstance(status, dict):
             fields["status"] = {"conditions": conditions, **status}
         replace_file(path, to_yaml(fields), mode=0o644)
+
+    async def annotate(self, ref: ObjectRef, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations of a Node in its state, which holds nothing else; one without any needs none."""
+        path = self._state.file(ref)
+        kept = _kept({**_annotations_in(path), **annotations})
+        if kept:
+            _write(path, core.Node(metadata=ObjectMeta(name=ref.name, annotations=kept)))
+        else:
+            path.unlink(missing_ok=True)
 
     async def delete(self, ref: ObjectRef) -> None:
         """Remove an object's file; absent is fine."""
@@ -201,13 +210,17 @@ def with_condition(document: Mapping[str, object], condition: Condition) -> dict
 
 
 def _annotations_in(path: Path) -> Mapping[str, str]:
-    """The annotations that the state of a Service has; a file that cannot be read has none worth keeping."""
+    """The annotations that the state of an object has; a file that cannot be read has none worth keeping."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return {}
     parts = read_content(str(path), content, "").objects
     return next((part.outcome.obj.metadata.annotations for part in parts if isinstance(part.outcome, ParsedObject)), {})
+
+
+def _kept(annotations: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: text for name, text in sorted(annotations.items()) if text is not None}
 
 
 def _document_in(path: Path) -> dict[str, object] | None:
