@@ -16,6 +16,7 @@ from orchestrator.config import (
     attachment,
     bfd,
     communities,
+    drains,
     extras,
     nodes,
     peers,
@@ -73,6 +74,7 @@ def resolve(snapshot: ClusterSnapshot, last_good: LastGood) -> Resolved:
     steps = (
         _Step(tuple(problem for node in snapshot.nodes.values() for problem in nodes.problems_of(node)), {}),
         profile_step,
+        _Step(tuple(problem for node in snapshot.nodes.values() for problem in drains.problems_of(node)), {}),
         _Step((*alias_claims.problems, *alias_problems), {**alias_claims.memories, **alias_memories}),
         peer_step,
         _Step((*pool_claims.problems, *pool_problems), pool_memories),

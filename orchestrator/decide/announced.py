@@ -37,6 +37,7 @@ class AnnouncedReason(Enum):
     NO_PEER_CARRIES_FAMILY = "NoPeerCarriesFamily"
     NO_LOCAL_ENDPOINTS = "NoLocalEndpoints"
     NODE_EXCLUDED = "NodeLabeledExcludeBalancers"
+    NODE_DRAINED = "NodeDrained"
     NODE_NOT_READY = "NodeNotReady"
     NODE_NETWORK_UNAVAILABLE = "NodeNetworkUnavailable"
     NO_PEER_ON_NODE = "NoPeerOnNode"

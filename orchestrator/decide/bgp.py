@@ -15,6 +15,7 @@ from itertools import combinations
 from orchestrator.config import preferences
 from orchestrator.config.model import BgpAdvertisement, Config, NodeFacts, NodeName, Peer, Weight
 from orchestrator.decide.candidates import Candidate
+from orchestrator.decide.drain import DrainStage, marked
 from orchestrator.decide.eligibility import NodeView, is_excluded, is_local
 from orchestrator.decide.node_plan import (
     Announced,
@@ -27,6 +28,7 @@ from orchestrator.decide.node_plan import (
 )
 from orchestrator.decide.weights import ready_endpoints
 from orchestrator.net.addresses import IpAddress, IpFamily, Prefix, covering_prefix, family_of, prefix_key
+from orchestrator.resources.meta import ObjectKey
 from orchestrator.resources.selectors import admits
 
 
@@ -44,10 +46,14 @@ def plan_bgp(config: Config, candidates: Sequence[Candidate], view: NodeView) ->
     routes: dict[Prefix, Route] = {}
     announced: list[Announced] = []
     declined: list[Decline] = []
+    released = _released(config, candidates, view)
     for candidate in candidates:
         matching = _advertisements(config, candidate, view)
         if isinstance(matching, Decline):
             declined.append(matching)
+            continue
+        if candidate.key in released:
+            declined.append(candidate.decline(Protocol.BGP, DeclineReason.NODE_DRAINED, f"node {view.node} is drained"))
             continue
         offer = _offer(candidate, matching, receivers, here)
         younger = _conflict(candidate, offer.routes, routes)
@@ -58,11 +64,37 @@ def plan_bgp(config: Config, candidates: Sequence[Candidate], view: NodeView) ->
         announced += offer.announced
         for route in offer.routes:
             routes[route.prefix] = route.union(routes.get(route.prefix))
+    if view.drain is not DrainStage.SERVING:
+        internal = frozenset(peer.name for peer in receivers if not peer.is_external)
+        routes = {prefix: marked(route, internal) for prefix, route in routes.items()}
     return BgpPlan(
         routes=tuple(sorted(routes.values(), key=lambda route: prefix_key(route.prefix))),
         announced=tuple(announced),
         declined=tuple(declined),
     )
+
+
+def _released(config: Config, candidates: Sequence[Candidate], view: NodeView) -> frozenset[ObjectKey]:
+    """The Services that a drained node withdraws: those of which another node announces every address, or all if forced."""
+    if view.drain is DrainStage.OUT:
+        return frozenset(candidate.key for candidate in candidates)
+    if view.drain is not DrainStage.HANDED_OVER:
+        return frozenset()
+    left = _announced_by(view.node, config, candidates, view)
+    nodes = {name for one in candidates for each in one.pool.bgp_advertisements for name in each.nodes}
+    for successor in sorted(view.successors & nodes - {view.node}):
+        if not left:
+            break
+        left -= _announced_by(successor, config, candidates, view)
+    held = {key for key, _ in left}
+    return frozenset(candidate.key for candidate in candidates if candidate.key not in held)
+
+
+def _announced_by(
+    node: NodeName, config: Config, candidates: Sequence[Candidate], view: NodeView
+) -> frozenset[tuple[ObjectKey, IpAddress]]:
+    plan = plan_bgp(config, candidates, replace(view, node=node, drain=DrainStage.SERVING))
+    return frozenset((part.service, address) for part in plan.announced for address in part.addresses)
 
 
 def _advertisements(config: Config, candidate: Candidate, view: NodeView) -> tuple[BgpAdvertisement, ...] | Decline:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from orchestrator.config.model import L2Advertisement, NodeFacts, NodeName
+from orchestrator.decide.drain import DrainStage
 from orchestrator.net.addresses import IpAddress
 from orchestrator.net.link import MacAddress
 from orchestrator.resources.classes import CLASSLESS, ServedClasses
@@ -53,7 +54,8 @@ class NodeView:
     `reserve` live, too, and came back not long ago: they own only what nobody of `alive` may own.
     `ignore_exclude_label`: announce from nodes with the label exclude-from-external-load-balancers, too. `links` tells
     of the nodes that have said what they have, this one included. `shares` is the outcome of `spread: even`, by the
-    address that an election is about. `occupied` are addresses that this node leaves to another on the wire.
+    address that an election is about. `occupied` are addresses that this node leaves to another on the wire. `drain` is
+    how far the node's own drain is; `successors` are the nodes whose routes count when it withdraws.
     """
 
     node: NodeName
@@ -65,6 +67,8 @@ class NodeView:
     occupied: Mapping[IpAddress, Occupied] = field(default_factory=dict)
     classes: ServedClasses = CLASSLESS
     ignore_exclude_label: bool = False
+    drain: DrainStage = DrainStage.SERVING
+    successors: frozenset[NodeName] = frozenset()
 
 
 def has_our_class(service: Service, classes: ServedClasses) -> bool:

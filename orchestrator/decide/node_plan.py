@@ -35,6 +35,7 @@ class DeclineReason(Enum):
     CONFLICTING_ADVERTISEMENTS = "conflictingAdvertisements"
     NODE_NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
     NODE_EXCLUDED = "nodeLabeledExcludeBalancers"
+    NODE_DRAINED = "nodeDrained"
     NODE_NOT_READY = "nodeNotReady"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NO_ENDPOINTS = "noEndpoints"

@@ -13,6 +13,7 @@ from orchestrator.decide.announcement import prepare
 from orchestrator.decide.bgp import plan_bgp
 from orchestrator.decide.candidates import Candidate
 from orchestrator.decide.contest import Entrant
+from orchestrator.decide.drain import Drained, DrainStage, successors
 from orchestrator.decide.eligibility import NodeView, Occupied, is_excluded, is_local
 from orchestrator.decide.layer2 import Lineup, line_up, plan_layer2
 from orchestrator.decide.node_plan import Announced, Decline, DeclineReason, Protocol, Route
@@ -30,6 +31,7 @@ _ON_NODES = {
     "look at its nodeSelectors and serviceSelectors",
     DeclineReason.NODE_NETWORK_UNAVAILABLE: "the Node has condition NetworkUnavailable; look at its CNI",
     DeclineReason.NODE_EXCLUDED: "remove the label node.kubernetes.io/exclude-from-external-load-balancers",
+    DeclineReason.NODE_DRAINED: "the node is drained; `ferrule drain` shows by what",
     DeclineReason.NODE_NOT_READY: "the Node is NotReady, and the speakers withdraw for it (--withdraw-not-ready)",
     DeclineReason.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local and no endpoint there can serve; "
     "look at the pods behind the selector",
@@ -64,14 +66,20 @@ class Outlook:
 class Speakers:
     """What is known of the nodes that have a speaker: `view` but for its node, and who has their addresses on the wire.
 
-    `not_ready` withdraw for that; `dampened` are prefixes that a node keeps back for a while.
+    `drains` are those of them that are drained. `not_ready` withdraw for that; `dampened` are prefixes that a node keeps
+    back for a while.
     """
 
     nodes: frozenset[NodeName] = frozenset()
     view: NodeView = field(default_factory=lambda: NodeView(node=""))
     occupied: Mapping[NodeName, Mapping[IpAddress, Occupied]] = field(default_factory=dict)
+    drains: Mapping[NodeName, Drained] = field(default_factory=dict)
     not_ready: frozenset[NodeName] = frozenset()
     dampened: Mapping[NodeName, frozenset[Prefix]] = field(default_factory=dict)
+
+    def stage_of(self, node: NodeName) -> DrainStage:
+        """Return how far the drain of a node is."""
+        return self.drains[node].stage if node in self.drains else DrainStage.SERVING
 
 
 class Prospects:
@@ -81,7 +89,7 @@ class Prospects:
         self._config = _with_readiness(config, speakers.not_ready)
         self._speakers = speakers
         self._reach = Reach(config, speakers.view)
-        self._classes = _classes(self._config, sorted(speakers.nodes), speakers.view)
+        self._classes = _classes(self._config, speakers)
 
     def outlook(
         self, key: ObjectKey, services: Sequence[Service], endpoints: Mapping[ObjectKey, Sequence[EndpointSlice]]
@@ -115,7 +123,14 @@ class Prospects:
         return () if candidate is None else self._bgp(candidate, candidates).planned.get(Protocol.BGP, ())
 
     def _view_of(self, node: NodeName) -> NodeView:
-        return replace(self._speakers.view, node=node, occupied=self._speakers.occupied.get(node, {}))
+        speakers = self._speakers
+        return replace(
+            speakers.view,
+            node=node,
+            occupied=speakers.occupied.get(node, {}),
+            drain=speakers.stage_of(node),
+            successors=successors(node, speakers.nodes, speakers.drains),
+        )
 
     # BGP --------------------------------------------------------------------------------------------------------------
 
@@ -195,15 +210,17 @@ class Prospects:
             return DeclineReason.NODE_NETWORK_UNAVAILABLE
         if facts is not None and is_excluded(facts, self._speakers.view):
             return DeclineReason.NODE_EXCLUDED
+        if self._speakers.stage_of(node) is DrainStage.OUT:
+            return DeclineReason.NODE_DRAINED
         if is_local(entrant.candidate.service) and node not in entrant.candidate.serving.nodes:
             return DeclineReason.NO_LOCAL_ENDPOINTS
         return None
 
 
-def _classes(config: Config, nodes: Iterable[NodeName], view: NodeView) -> tuple[Nodes, ...]:
+def _classes(config: Config, speakers: Speakers) -> tuple[Nodes, ...]:
     """Nodes that every advertisement and peer treats alike, in the order of their first."""
     found: dict[object, list[NodeName]] = {}
-    for node in nodes:
+    for node in sorted(speakers.nodes):
         facts = config.nodes.get(node)
         profile = (
             tuple(peer.name for peer in config.receivers_on(node)),
@@ -211,8 +228,9 @@ def _classes(config: Config, nodes: Iterable[NodeName], view: NodeView) -> tuple
             tuple(one.name for pool in config.pools.values() for one in pool.bgp_advertisements if node in one.nodes),
             facts is None,
             facts is not None and facts.network_unavailable,
-            facts is not None and is_excluded(facts, view),
+            facts is not None and is_excluded(facts, speakers.view),
             facts is not None and facts.not_ready,
+            speakers.drains.get(node),
         )
         found.setdefault(profile, []).append(node)
     return tuple(tuple(group) for group in found.values())

@@ -11,6 +11,7 @@ LABEL_SERVICE_NAME = "kubernetes.io/service-name"
 LABEL_EXCLUDE_BALANCERS = "node.kubernetes.io/exclude-from-external-load-balancers"
 ANNOTATION_AS_PATH_PREPEND = "ferrule.io/as-path-prepend"
 ANNOTATION_MED = "ferrule.io/med"
+ANNOTATION_DRAIN = "ferrule.io/drain"
 
 
 class ServicePort(KubeStruct, frozen=True):
@@ -135,6 +136,7 @@ class NodeCondition(KubeStruct, frozen=True):
     type: str
     status: str
     reason: str = ""
+    message: str = ""
 
 
 class NodeStatus(KubeStruct, frozen=True):

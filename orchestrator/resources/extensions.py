@@ -49,12 +49,28 @@ class PeerSession(KubeStruct, frozen=True, omit_defaults=False):
     since: str = ""
 
 
+class DrainReport(KubeStruct, frozen=True, omit_defaults=False):
+    """How far the drain of a node is; `stage` is empty without one, `by` is what asked for it, `since` (RFC 3339) when.
+
+    `marked`: GRACEFUL_SHUTDOWN goes out with every route. `withdrawn`: only what is held back is still announced, because
+    no other node would: `held_back` names the first of them as namespace/name, `held_back_count` says how many.
+    """
+
+    stage: Literal["", "marked", "withdrawn"] = ""
+    forced: bool = False
+    by: str = ""
+    since: str = ""
+    held_back: tuple[str, ...] = ()
+    held_back_count: Int64 = 0
+
+
 class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     """What election and conflict resolution need from another node.
 
     `instance` is new with each start of the speaker; `mesh_addresses` are where its responder hears heartbeats;
     `announced_addresses` are layer 2's, `announced_prefixes` BGP's; `weights` says how exactly prefixes are weighed;
-    `conflicts` are sorted by address, `sessions` by peer. `dampened` are prefixes kept back because they come and go,
+    `conflicts` are sorted by address, `sessions` by peer. `draining`: the speaker ends; `drain`: the node is drained, and
+    may own what nobody else can unless that was forced. `dampened` are prefixes kept back because they come and go,
     sorted, at most `DAMPENED_LIMIT`; `node_not_ready`: BGP's are withdrawn because the Node is NotReady.
     """
 
@@ -64,6 +80,7 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     mesh_addresses: tuple[str, ...] = ()
     interfaces: tuple[SpeakerInterface, ...] = ()
     draining: bool = False
+    drain: DrainReport = DrainReport()
     announced_addresses: int = 0
     announced_prefixes: int = 0
     weights: Literal["fine", "coarse", "beyondLimit"] = "fine"
@@ -71,6 +88,21 @@ class SpeakerStateSpec(KubeStruct, frozen=True, omit_defaults=False):
     dampened: tuple[str, ...] = ()
     node_not_ready: bool = False
     sessions: tuple[PeerSession, ...] = ()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether other nodes should take what this one has."""
+        return self.draining or self.drain.stage != ""
+
+    @property
+    def is_last_resort(self) -> bool:
+        """Whether the node is drained, and still there for what nobody else may own."""
+        return not self.draining and self.drain.stage != "" and not self.is_out
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the drain was forced and is through."""
+        return self.drain.forced and self.drain.stage == "withdrawn"
 
 
 class SpeakerState(KubeStruct, frozen=True):

@@ -76,6 +76,7 @@ COLUMNS: Mapping[Struct, tuple[Column, ...]] = {
         Column("Addresses", ".spec.announcedAddresses", "integer"),
         Column("Prefixes", ".spec.announcedPrefixes", "integer"),
         Column("Draining", ".spec.draining", "boolean"),
+        Column("Drain", ".spec.drain.stage"),
         _AGE,
     ),
     extensions.Failover: (

@@ -286,7 +286,8 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "version": "Version of Ferrule that runs.",
         "meshAddresses": "Addresses at which the node hears the heartbeats of the others.",
         "interfaces": "Interfaces that may answer for addresses.",
-        "draining": "Whether the node is being emptied and should not be given addresses.",
+        "draining": "Whether the speaker ends and the node should not be given addresses.",
+        "drain": "How far the drain of the node is.",
         "announcedAddresses": "Number of addresses that the node answers for.",
         "announcedPrefixes": "Number of prefixes that the node announces by BGP.",
         "weights": 'How exactly weights by endpoints are told to routers: "fine", "coarse" to save route policies, or '
@@ -305,6 +306,15 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "reason": "How it is, in one word for programs.",
         "message": "Why it is not up, in a sentence for people.",
         "since": "When it became so.",
+    },
+    extensions.DrainReport: {
+        "": "How far the drain of a node is.",
+        "stage": "Empty: not drained. marked: BGP routes carry GRACEFUL_SHUTDOWN. withdrawn: they are gone but for those held back.",
+        "forced": "Whether nothing is held back.",
+        "by": "What asked for the drain: an annotation, a taint, the shutdown of the node.",
+        "since": "When it began.",
+        "heldBack": "The first Services that the node goes on announcing because no other node would, as namespace/name.",
+        "heldBackCount": "How many these are.",
     },
     extensions.SpeakerInterface: {
         "": "An interface that may answer for addresses.",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config.model import Config, NodeFacts, Spread
+from orchestrator.decide.drain import Drained, DrainStage
 from orchestrator.decide.eligibility import NodeLink, NodeView, Occupied
 from orchestrator.decide.node_plan import DeclineReason, Protocol
 from orchestrator.decide.outlook import Outlook, Prospects, Speakers
@@ -49,6 +50,16 @@ def outlook(
 
 def told(found: Outlook) -> list[tuple[tuple[Protocol, ...], DeclineReason, tuple[str, ...]]]:
     return [(cause.protocols, cause.reason, cause.nodes) for cause in found.causes]
+
+
+def test_drained_node_is_not_planned_unless_it_is_the_last() -> None:
+    drains = {"b": Drained(DrainStage.HANDED_OVER, "1"), "c": Drained(DrainStage.MARKED, "2")}
+    found = outlook(over_bgp(), drains=drains)
+    assert found.planned == {BGP: ("a", "c")}
+    assert told(found) == [((BGP,), DeclineReason.NODE_DRAINED, ("b",))]
+    assert outlook(over_bgp(on=("b",)), drains=drains).planned == {BGP: ("b",)}
+    forced = outlook(over_layer2(), drains={"a": Drained(DrainStage.OUT, "1")}, nodes=())
+    assert forced.planned == {}
 
 
 def test_elected_node_and_all_with_a_peer_are_planned() -> None:

@@ -24,7 +24,7 @@ SINGULAR_AND_PLURAL = {
     "ConfigurationState": ("configurationstate", "configurationstates"),
 }
 OUR_COLUMNS = {
-    "SpeakerState": ["Node", "Version", "Addresses", "Prefixes", "Draining", "Age"],
+    "SpeakerState": ["Node", "Version", "Addresses", "Prefixes", "Draining", "Drain", "Age"],
     "Failover": ["Address", "To", "Avoid", "Age"],
     "AddressReservation": ["Addresses", "Service Namespace", "Service", "Accepted", "Age"],
     "AddressQuota": ["IPv4", "Used IPv4", "IPv6", "Used IPv6", "Accepted", "Age"],
