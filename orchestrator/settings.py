@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.net.bgp import BgpEngine
 from orchestrator.resources.classes import CLASSLESS, ServedClasses
+from orchestrator.resources.taints import TaintRule
 
 FRR_DAEMON_FOLDER = Path("/usr/lib/frr")
 
@@ -188,7 +189,7 @@ class SpeakerSettings(ProcessSettings):
     long a prefix that comes and goes is kept back at most; `withdrawal_hold_s`: how long a configuration waits that would
     withdraw most prefixes; either may be 0.
     `exclusion_file`: interfaces that never answer (contract 4.4); it need not exist. `key_folder`: where the heartbeats'
-    key is a file; without it the key is the Secret's.
+    key is a file; without it the key is the Secret's. `drain_wait_s`: how long routes are marked before they are withdrawn.
     """
 
     node: str
@@ -207,6 +208,8 @@ class SpeakerSettings(ProcessSettings):
     audit_interval_s: float = 5.0
     bgp_engine: BgpEngine = BgpEngine.FRR
     recomputation_interval_s: float = 60.0
+    drain_wait_s: float = 5.0
+    drain_taints: tuple[TaintRule, ...] = ()
 
 
 class StaleRoutesAction(Enum):

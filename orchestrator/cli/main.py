@@ -1,7 +1,7 @@
 """The command line: which subcommands there are. Each lives in a module of its own that is imported when it is used.
 
 Exit status: 0 done · 1 failed · 2 wrong usage · 3 problems found (lint), another or several answer (arping), routes differ (routes),
-something changes (plan) · 4 cannot start with these flags on this machine · 5 sessions go down (plan) · 130 interrupted · 141 the
+something changes (plan), Services held back (drain) · 4 cannot start with these flags on this machine · 5 sessions go down (plan) · 130 interrupted · 141 the
 reader of the output went away.
 """
 
@@ -47,6 +47,7 @@ COMMANDS = (
     Command("router-config", "orchestrator.cli.router_config", "print what the router of a BGPPeer has to be told"),
     Command("crds", "orchestrator.cli.crds", "print the CustomResourceDefinitions that this version needs"),
     Command("failover", "orchestrator.cli.failover", "move a layer-2 address to another node, or list what was moved"),
+    Command("drain", "orchestrator.cli.drain", "take a node out of the announcements, or list the drained ones"),
     Command("arping", "orchestrator.cli.arping", "ask from this node who answers for an address"),
     Command("lab", "orchestrator.cli.lab", "three nodes, a router and clients in network namespaces"),
 )

@@ -15,8 +15,9 @@ from orchestrator.cli.arguments import (
     seconds_or_none,
 )
 from orchestrator.cli.go_flags import switch
-from orchestrator.errors import StartupError
+from orchestrator.errors import InvalidConfig, StartupError
 from orchestrator.net.bgp import BgpEngine
+from orchestrator.resources.taints import DEFAULT_TAINTS, TaintRule, parse_taints
 from orchestrator.settings import EXCLUSION_FILE, MESH_PORT, ConflictAction, RunFolder, SpeakerSettings, environment
 
 
@@ -54,7 +55,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GROUP",
         help="group that may read the rendered files (default: %(default)s)",
     )
+    _add_drain_arguments(parser)
     without_effect.add_arguments(parser, without_effect.SPEAKER)
+
+
+def _add_drain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--drain-wait",
+        type=seconds_or_none,
+        default=5.0,
+        metavar="SECONDS",
+        help="how long the routes of a drained node carry GRACEFUL_SHUTDOWN before they go (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--drain-taints",
+        type=_taints,
+        default=DEFAULT_TAINTS,
+        metavar="TAINTS",
+        help="taints of the Node, key[=value][:effect],..., that drain it; empty: none (default: %(default)s)",
+    )
+
+
+def _taints(text: str) -> tuple[TaintRule, ...]:
+    try:
+        return parse_taints(text)
+    except InvalidConfig as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _add_withdrawal_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +183,8 @@ def run(arguments: argparse.Namespace) -> int:
         on_address_conflict=ConflictAction(arguments.on_address_conflict),
         bgp_engine=engine,
         daemon_group=arguments.daemon_group,
+        drain_wait_s=arguments.drain_wait,
+        drain_taints=arguments.drain_taints,
     )
     without_effect.tell(arguments, without_effect.SPEAKER)
     return asyncio.run(speaker_process.run(settings))

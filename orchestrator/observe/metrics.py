@@ -116,6 +116,12 @@ class Name(Enum):
     DECLINED = Family(
         "ferrule_services_declined", Form.GAUGE, ("protocol", "reason"), "Services not announced from here, by reason"
     )
+    DRAIN_STAGE = Family(
+        "ferrule_drain_stage", Form.GAUGE, (), "Drain of this node: 0 none, 1 routes marked, 2 routes withdrawn"
+    )
+    DRAIN_HELD_BACK = Family(
+        "ferrule_drain_held_back", Form.GAUGE, (), "Services still announced from here because no other node would"
+    )
     REQUESTS = Family(
         "metallb_layer2_requests_received",
         Form.BARE_COUNTER,

@@ -1,8 +1,7 @@
 """What `kubectl explain` says about every kind and field of the CRDs.
 
 Apart from the structs, so that these stay readable; a test compares the names. The text of a struct stands under the
-empty name; a field whose type is a struct may have no text of its own and then shows that one. Texts of what MetalLB
-does not have begin with "Ferrule:".
+empty name; a field whose type is a struct may have no text of its own and then shows that one. Ours begin "Ferrule:".
 """
 
 from collections.abc import Mapping
@@ -287,7 +286,6 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "meshAddresses": "Addresses at which the node hears the heartbeats of the others.",
         "interfaces": "Interfaces that may answer for addresses.",
         "draining": "Whether the speaker ends and the node should not be given addresses.",
-        "drain": "How far the drain of the node is.",
         "announcedAddresses": "Number of addresses that the node answers for.",
         "announcedPrefixes": "Number of prefixes that the node announces by BGP.",
         "weights": 'How exactly weights by endpoints are told to routers: "fine", "coarse" to save route policies, or '

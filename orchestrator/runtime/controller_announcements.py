@@ -11,6 +11,7 @@ from ipaddress import ip_network
 
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide.announced import ANNOUNCED, announced, unannounced, without_speaker
+from orchestrator.decide.drain import drains_in
 from orchestrator.decide.eligibility import NodeView, Occupied
 from orchestrator.decide.ledger import Ledger
 from orchestrator.decide.node_plan import Protocol
@@ -170,7 +171,8 @@ def speakers_of(states: Mapping[NodeName, SpeakerState], classes: ServedClasses)
     """Return what the SpeakerStates say, for planning."""
     view = NodeView(
         node="",
-        alive=frozenset(name for name, state in states.items() if not state.spec.draining),
+        alive=frozenset(name for name, state in states.items() if not state.spec.is_leaving),
+        reserve=frozenset(name for name, state in states.items() if state.spec.is_last_resort),
         links={name: node_links(state.spec.interfaces) for name, state in states.items() if state.spec.interfaces},
         classes=classes,
     )
@@ -179,6 +181,7 @@ def speakers_of(states: Mapping[NodeName, SpeakerState], classes: ServedClasses)
         nodes=frozenset(states),
         view=view,
         occupied=occupied,
+        drains=drains_in(states),
         not_ready=frozenset(name for name, state in states.items() if state.spec.node_not_ready),
         dampened={name: prefixes_in(state.spec.dampened) for name, state in states.items() if state.spec.dampened},
     )

@@ -53,6 +53,7 @@ class Word:
 
     interfaces: tuple[SpeakerInterface, ...]
     draining: bool
+    drain: str
     node_not_ready: bool
     conflicts: tuple[AddressConflict, ...]
     dampened: tuple[str, ...]
@@ -99,6 +100,7 @@ class ServiceConditions:
             node: Word(
                 interfaces=state.spec.interfaces,
                 draining=state.spec.draining,
+                drain=state.spec.drain.stage,
                 node_not_ready=state.spec.node_not_ready,
                 conflicts=state.spec.conflicts,
                 dampened=state.spec.dampened,

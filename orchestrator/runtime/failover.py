@@ -126,7 +126,7 @@ class Placements:
             owners=frozenset(node for key, node in self._owners() if key in keys),
             nodes=frozenset(self._config.nodes) | speakers.keys(),
             speakers=frozenset(speakers),
-            draining=frozenset(node for node, state in speakers.items() if state.spec.draining),
+            draining=frozenset(node for node, state in speakers.items() if state.spec.is_leaving),
             advertised=frozenset(self._advertised(address, services)),
         )
 

@@ -104,6 +104,9 @@ class Planner:
         for address in _differing(before.placements, view.placements):
             if (group := self._groups.group_using(address)) is not None:
                 self._lineups.pop(group, None)
+        if (before.drain, before.successors) != (view.drain, view.successors):
+            self._groundworks.clear()
+            return self._replan(self._groups.groups)
         return self._replan(self._affected(before))
 
     def limit_policies(self, limit: int) -> Outcome:

@@ -31,6 +31,7 @@ from orchestrator.runtime.rivals import Rivalry
 from orchestrator.runtime.session_watch import SessionsChanged, SessionWatch
 from orchestrator.runtime.speaker_bgp import Bgp
 from orchestrator.runtime.speaker_configuration import SpeakerConfiguration, heartbeat_key
+from orchestrator.runtime.speaker_drain import NodeDrain
 from orchestrator.runtime.speaker_hold import ConfigurationHold
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
@@ -72,7 +73,8 @@ class Speaker:
         self._exclusion_problems: tuple[Problem, ...] = ()
         self._key_file = None if settings.key_folder is None else KeyFile(settings.key_folder, self.feed.put)
         self._file_key = SecretText("")
-        self._layer2 = Layer2(settings, metrics, self._store, self.feed.put)
+        self._drain = NodeDrain(settings, self._store, metrics)
+        self._layer2 = Layer2(settings, metrics, self._store, self.feed.put, self._drain)
         self._supervisor = supervisor.SupervisorClient(settings.run.supervisor_socket, self.feed.put)
         self._bgp = Bgp(settings, metrics, readiness, self._supervisor, self.feed.put)
         self._sessions = SessionWatch(settings.node, self._bgp.sessions, metrics, self.feed.put)
@@ -126,7 +128,8 @@ class Speaker:
     def _patience(self) -> float | None:
         """Seconds until time alone changes something, None if it never does."""
         now = time.monotonic()
-        deadline = min(self._layer2.deadline(now), self._telling.deadline, self._hold.deadline, self._routes.deadline)
+        deadlines = (self._layer2.deadline(now), self._drain.deadline(now), self._telling.deadline)
+        deadline = min(*deadlines, self._hold.deadline, self._routes.deadline)
         return max(0.0, deadline - now) if deadline < math.inf else None
 
     def _take_reports(self, batch: Iterable[object], changes: Changes) -> bool:
@@ -174,8 +177,9 @@ class Speaker:
         before = config = self._planner.config
         outcomes: list[Outcome] = []
         if first:
-            await self._telling.begin(self._store)
+            await self._begin()
             self._sessions.resume(self._telling.sessions)
+        self._drain.look(started)
         if first or changes.configuration or changes.last_good or self._hold.deadline <= started:
             config = await self._configuration.resolve(self._store, self._problems_beside)
             self._take_key()
@@ -195,13 +199,24 @@ class Speaker:
             await self._telling.forget_leftovers()
         if self._settings.node in changes.lost_speakers:  # it goes with the Node, which somebody made again
             self._telling.forget_state()
-        await self._telling.state(started)
+        await self._tell_state(started)
         await self._report.restore(changes.lost_statuses)
         self._started = True
         self._metrics.add(Name.UPDATES)
         self._readiness.met("first list")
         if first:
             gc.freeze()  # what was there first mostly stays: to look through it takes 80 ms at 5000 Services, each time
+
+    async def _begin(self) -> None:
+        if (written := self._store.speakers.get(self._settings.node)) is not None:
+            self._drain.resume(written.spec.drain)
+        await self._telling.begin(self._store)
+
+    async def _tell_state(self, now: float, *, draining: bool = False) -> None:
+        report = self._drain.report(self._planner.group_plans.values(), now)
+        await self._telling.state(now, report, draining=draining)
+        if (event := self._drain.news(report)) is not None:
+            await self._sink.record(event)
 
     def _plan(self, changes: Changes, config: Config | None, earlier: list[Outcome], now: float) -> list[Outcome]:
         """Plan again what changed; `config` is the new configuration, None if it is the old one. Returns all outcomes.
@@ -295,7 +310,7 @@ class Speaker:
         waiting = set(self._layer2.held)
         log.info("handing over", addresses=len(waiting))
         self._layer2.client.leave()  # first: the responder must listen when the new owner announces itself
-        await self._telling.state(time.monotonic(), draining=True)
+        await self._tell_state(time.monotonic(), draining=True)
         if not self._layer2.client.connected:
             return
         deadline = time.monotonic() + HANDOVER_LIMIT_S

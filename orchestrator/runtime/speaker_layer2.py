@@ -39,6 +39,7 @@ from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.exclusion_list import Exclusions
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_counts import FrameCounts
+from orchestrator.runtime.speaker_drain import NodeDrain
 from orchestrator.runtime.speaker_surroundings import Surroundings, candidates, look_around, reserve
 from orchestrator.runtime.speaker_tenures import Tenures
 from orchestrator.runtime.store import ObjectStore
@@ -59,6 +60,7 @@ class Layer2:
         metrics: Metrics,
         store: ObjectStore,
         post: Callable[[ResponderEvent], None],
+        drain: NodeDrain,
     ) -> None:
         self.client = ResponderClient(settings.run.responder_socket, post)
         self.tenures = Tenures(metrics)
@@ -67,6 +69,7 @@ class Layer2:
         self._settings = settings
         self._metrics = metrics
         self._store = store
+        self._drain = drain
         self._around = Surroundings()
         self._liveness: Liveness | None = None
         self._alive: frozenset[NodeName] = frozenset()
@@ -139,12 +142,12 @@ class Layer2:
 
     def view(self, now: float) -> NodeView:
         """Return what the next plan is made from."""
-        self._alive = candidates(
-            self._settings.node, self._around, self._store.speakers, self._liveness, starting=now < self._start_ends
-        )
-        self._reserve = reserve(self._settings.node, self._store.speakers, self._liveness) - self._alive
+        node, speakers, drain = self._settings.node, self._store.speakers, self._drain.stage(now)
+        starting = now < self._start_ends
+        self._alive = candidates(node, self._around, speakers, self._liveness, starting=starting, drain=drain)
+        self._reserve = reserve(node, self._around, speakers, self._liveness, drain=drain) - self._alive
         return NodeView(
-            node=self._settings.node,
+            node=node,
             alive=self._alive,
             reserve=self._reserve,
             links=self._around.links,
@@ -152,6 +155,8 @@ class Layer2:
             occupied=self.tenures.occupied,
             classes=self._settings.classes,
             ignore_exclude_label=self._settings.ignore_exclude_label,
+            drain=drain,
+            successors=self._drain.successors(now, self._around.unready),
         )
 
     def deadline(self, now: float) -> float:

@@ -3,13 +3,14 @@
 Nothing here asks who is alive: that is the responders' word, and `candidates` joins the two.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from orchestrator.config.model import Config, NodeName
 from orchestrator.decide import layer2
+from orchestrator.decide.drain import DrainStage
 from orchestrator.decide.eligibility import NodeLink, Placement
 from orchestrator.errors import InvalidConfig
 from orchestrator.fsm.peers import node_links, peer_node
@@ -61,30 +62,55 @@ def candidates(
     liveness: Liveness | None,
     *,
     starting: bool,
+    drain: DrainStage,
 ) -> frozenset[NodeName]:
-    """Return the nodes that may own addresses: they have a speaker that does not drain, and a responder that lives.
+    """Return the nodes that may own addresses: they have a speaker and a responder that live, and are not drained.
 
     A node of which the responder has not reported yet counts as alive (unknown is not dead): a node that took itself
     for the only one, because its responder had heard of no other, would remove the others' statuses. While this
     speaker is `starting`, that goes for nodes that have no SpeakerState yet: in a cluster that starts as a whole,
     nobody takes what another is about to have.
     """
-    willing = {name for name, state in speakers.items() if not state.spec.draining} | {node}
+    willing = _willing(node, speakers, drain)
     if starting:
         willing |= around.neighbors - speakers.keys()
+    return _living(node, willing, around, speakers, liveness)
+
+
+def _willing(node: NodeName, speakers: Mapping[NodeName, SpeakerState], drain: DrainStage) -> set[NodeName]:
+    """What this node does itself is known sooner than what it said of itself."""
+    others = {name for name, state in speakers.items() if not state.spec.is_leaving and name != node}
+    return others | {node} if drain is DrainStage.SERVING else others
+
+
+def _living(
+    node: NodeName,
+    willing: Collection[NodeName],
+    around: Surroundings,
+    speakers: Mapping[NodeName, SpeakerState],
+    liveness: Liveness | None,
+) -> frozenset[NodeName]:
     if liveness is None:
         return frozenset(willing)
     mute = (around.neighbors & speakers.keys()) - {peer.node for peer in around.peers}
-    unheard = willing - liveness.states.keys() - mute - {node}
-    return frozenset(willing & (unheard | {*liveness.alive}))
+    unheard = set(willing) - liveness.states.keys() - mute - {node}
+    return frozenset(set(willing) & (unheard | {*liveness.alive}))
 
 
 def reserve(
-    node: NodeName, speakers: Mapping[NodeName, SpeakerState], liveness: Liveness | None
+    node: NodeName,
+    around: Surroundings,
+    speakers: Mapping[NodeName, SpeakerState],
+    liveness: Liveness | None,
+    *,
+    drain: DrainStage,
 ) -> frozenset[NodeName]:
-    """Return the nodes that may own only what no candidate may own: they came back, and are held for a while."""
-    willing = {name for name, state in speakers.items() if not state.spec.draining} | {node}
-    return frozenset() if liveness is None else frozenset(willing.intersection(liveness.reserve))
+    """Return the nodes that may own only what no candidate may own: drained ones, and those held since they came back."""
+    back = frozenset(() if liveness is None else liveness.reserve) & _willing(node, speakers, drain)
+    drained = {name for name, state in speakers.items() if state.spec.is_last_resort and name != node}
+    if drain in {DrainStage.MARKED, DrainStage.HANDED_OVER}:
+        drained.add(node)
+    return back | _living(node, drained, around, speakers, liveness)
 
 
 def _peers(

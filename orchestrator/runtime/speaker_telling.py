@@ -15,7 +15,7 @@ from orchestrator.decide.node_plan import GroupPlan
 from orchestrator.decide.withdrawal import without_dampened
 from orchestrator.fsm.tenure import on_air
 from orchestrator.net.addresses import IpAddress, parse_address, prefix_key
-from orchestrator.resources.extensions import DAMPENED_LIMIT, PeerSession, SpeakerState, SpeakerStateSpec
+from orchestrator.resources.extensions import DAMPENED_LIMIT, DrainReport, PeerSession, SpeakerState, SpeakerStateSpec
 from orchestrator.resources.meta import ObjectKey, ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
 from orchestrator.runtime.speaker_layer2 import Layer2
@@ -91,7 +91,7 @@ class Telling:
         """What was told about this node is gone: tell it again."""
         self._state = None
 
-    async def state(self, now: float, *, draining: bool = False) -> None:
+    async def state(self, now: float, drain: DrainReport, *, draining: bool = False) -> None:
         """Tell the other nodes about this one, if that changed; counts and sessions alone may wait for a while."""
         facts = self._planner.config.nodes.get(self._node)
         tenures = self._layer2.tenures
@@ -104,6 +104,7 @@ class Telling:
                 mesh_addresses=tuple(str(address) for address in facts.internal_addresses) if facts else (),
                 interfaces=self._layer2.interfaces,
                 draining=draining,
+                drain=drain,
                 announced_addresses=len(tenures.held),
                 announced_prefixes=len(self._routes.routes),
                 weights=self._planner.precision.value,

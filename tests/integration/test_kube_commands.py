@@ -102,6 +102,27 @@ def test_reader_may_look_but_is_told_that_it_may_not_move(plane: Plane) -> None:
     assert failovers(plane) == []
 
 
+def test_node_is_annotated_to_be_drained_and_let_go(plane: Plane) -> None:
+    kubeconfig = plane.kubeconfig()
+    asked = ferrule(plane, kubeconfig, "drain", "node-a", "--force", "--wait", "0")
+    assert (asked.returncode, asked.stdout) == (0, "node-a: asked for\n")
+    assert _drain_annotation(plane) == "force"
+    undone = ferrule(plane, kubeconfig, "drain", "node-a", "--undo", "--wait", "0")
+    assert undone.returncode == 0
+    assert _drain_annotation(plane) is None
+    refused = ferrule(plane, plane.account_kubeconfig(OURS, "reader"), "drain", "node-a", "--wait", "0")
+    assert refused.returncode != 0
+    assert 'cannot patch resource "nodes"' in refused.stderr
+    unknown = ferrule(plane, kubeconfig, "drain", "node-z")
+    assert "there is no node node-z; known nodes: node-a" in unknown.stderr
+
+
+def _drain_annotation(plane: Plane) -> str | None:
+    _, found = plane.request("GET", "/api/v1/nodes/node-a")
+    annotation: str | None = found["metadata"].get("annotations", {}).get("ferrule.io/drain")
+    return annotation
+
+
 @pytest.fixture
 def pool(plane: Plane) -> Iterator[None]:
     """A pool that no advertisement selects, and a quota on one that is not there."""

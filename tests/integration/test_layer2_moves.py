@@ -3,10 +3,12 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
+from orchestrator.decide.election import elect
 from orchestrator.lab import layout, objects, probes
 from orchestrator.lab.topology import Lab
 from tests.bench.datagrams import DatagramStream
@@ -99,6 +101,17 @@ def test_failover_moves_an_address_without_loss_until_it_is_undone(lab: Lab) -> 
     path: list[Path] = []
     move(lab, second, lambda: path.append(lab.write_manifest("failover.yaml", FAILOVER % (ADDRESS, second))))
     move(lab, first, path[0].unlink)
+
+
+def test_drained_node_gives_its_address_away_without_loss_and_takes_it_back(lab: Lab) -> None:
+    first = owner(lab)
+    second = elect(ip_address(ADDRESS), [node for node in NODES if node != first], {})
+    assert second is not None
+    nodes = (lab.folder.manifests / "nodes.yaml").read_text()
+    named = f"  name: {first}\n"
+    drained = nodes.replace(named, f'{named}  annotations: {{ferrule.io/drain: "true"}}\n')
+    move(lab, second, lambda: lab.write_manifest("nodes.yaml", drained))
+    move(lab, first, lambda: lab.write_manifest("nodes.yaml", nodes))
 
 
 def test_new_node_that_sorts_first_takes_over_without_loss(lab: Lab) -> None:

@@ -94,18 +94,18 @@ def service(name: str, number: int, *, ready: bool = True, policy: str = "Cluste
     return SERVICE.format(name=name, addresses=addresses, ready=str(ready).lower(), policy=policy)
 
 
-def start_node(lab: Lab, node: str) -> None:
+def start_node(lab: Lab, node: str, *flags: str) -> None:
     processes.start_supervisor(lab, node, ENGINES[node])
-    start_speaker(lab, node)
+    start_speaker(lab, node, *flags)
 
 
-def start_speaker(lab: Lab, node: str) -> None:
-    processes.start_speaker(lab, node, ["--bgp-engine", ENGINES[node].value])
+def start_speaker(lab: Lab, node: str, *flags: str) -> None:
+    processes.start_speaker(lab, node, ["--bgp-engine", ENGINES[node].value, *flags])
 
 
 @contextmanager
-def two_engines(purpose: str) -> Iterator[Lab]:
-    """A lab with both nodes and two Services; the sessions and routes of both are there."""
+def two_engines(purpose: str, *flags: str) -> Iterator[Lab]:
+    """A lab with both nodes and two Services; the sessions and routes of both are there. `flags` are the speakers'."""
     with running_lab.network(purpose) as lab:
         lab.drop("nodes.yaml")
         lab.write_manifest("bgp.yaml", BGP)
@@ -115,7 +115,7 @@ def two_engines(purpose: str) -> Iterator[Lab]:
         router.start(lab)
         processes.start_controller(lab)
         for node in ENGINES:
-            start_node(lab, node)
+            start_node(lab, node, *flags)
         try:
             wait(lambda: same_routes(lab, 6), "the same six prefixes of both engines")
         except BaseException as error:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from orchestrator.config.model import Config, Spread, Weight
+from orchestrator.decide.drain import DrainStage
 from orchestrator.decide.eligibility import NodeLink, NodeView, Occupied, Placement
 from orchestrator.decide.node_plan import DeclineReason
 from orchestrator.decide.weights import Precision
@@ -94,6 +95,21 @@ def test_another_number_of_endpoints_changes_a_prefix_that_is_weighed(weight: We
     assert node.planner.diverging([WEB, API]) == 0
     assert node.planner.limit_policies(300).change.prefixes == set()
     assert node.planner.precision is Precision.FINE
+
+
+def test_every_step_of_a_drain_plans_the_routes_again() -> None:
+    node = Node()
+    node.planner.configuration_changed(settled())
+    both = {prefix("198.51.100.1"), prefix("198.51.100.2")}
+    for stage in (DrainStage.MARKED, DrainStage.HANDED_OVER, DrainStage.OUT, DrainStage.SERVING):
+        changed = node.planner.view_changed(replace(node.planner.view, drain=stage)).change.prefixes
+        assert changed == (set() if stage is DrainStage.HANDED_OVER else both)
+        assert set(node.planner.plan.routes) == (set() if stage is DrainStage.OUT else both)
+        assert node.planner.diverging(node.planner.group_plans) == 0
+    held = replace(node.planner.view, drain=DrainStage.HANDED_OVER)
+    node.planner.view_changed(held)
+    node.planner.view_changed(replace(held, successors=frozenset({"n2"})))
+    assert not node.planner.plan.routes
 
 
 def test_unchanged_plan_is_no_outcome() -> None:

@@ -19,6 +19,7 @@ from orchestrator.resources.metallb import ServiceL2Status, ServiceL2StatusStatu
 from orchestrator.resources.secret_text import SecretText
 from orchestrator.runtime.exclusion_list import Exclusions
 from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.speaker_drain import NodeDrain
 from orchestrator.runtime.speaker_layer2 import START_S, Layer2
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.settings import ConflictAction, Folders, RunFolder, SpeakerSettings
@@ -59,7 +60,10 @@ class Speaker:
 
     def __init__(self, *known: KubeObject, settings: SpeakerSettings = SETTINGS) -> None:
         self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
-        self.layer2 = Layer2(settings, Metrics(SPEAKER_METRICS), self.store, lambda _event: None)
+        metrics = Metrics(SPEAKER_METRICS)
+        self.layer2 = Layer2(
+            settings, metrics, self.store, lambda _event: None, NodeDrain(settings, self.store, metrics)
+        )
         self.planner = Planner(self.layer2.view(0.0), self.store)
         self.start = self.layer2.deadline(0.0) - START_S
         self.tell(WEB, SLICE, *known)

@@ -2,13 +2,17 @@
 
 from ipaddress import ip_address, ip_network
 
+import pytest
+
 from orchestrator.config.model import Config
 from orchestrator.config.resolve import resolve
+from orchestrator.decide.drain import DrainStage
 from orchestrator.decide.eligibility import NodeLink, Placement
 from orchestrator.fsm.liveness import NodeState
 from orchestrator.fsm.responder_api import Liveness, PeerNode
 from orchestrator.resources import core
 from orchestrator.resources.extensions import (
+    DrainReport,
     Failover,
     FailoverSpec,
     SpeakerInterface,
@@ -17,7 +21,7 @@ from orchestrator.resources.extensions import (
 )
 from orchestrator.resources.kinds import KubeObject
 from orchestrator.resources.meta import ObjectMeta
-from orchestrator.runtime.speaker_surroundings import Surroundings, candidates, look_around
+from orchestrator.runtime.speaker_surroundings import Surroundings, candidates, look_around, reserve
 from orchestrator.runtime.store import ObjectStore
 from orchestrator.sources.interface import Upserted
 from tests.support.objects import l2_object, pool_object
@@ -56,11 +60,39 @@ AROUND = around(*SPEAKERS.values())
 def alive(
     liveness: Liveness | None, speakers: dict[str, SpeakerState] = SPEAKERS, *, starting: bool = False
 ) -> frozenset[str]:
-    return candidates(A, around(*speakers.values()), speakers, liveness, starting=starting)
+    return candidates(A, around(*speakers.values()), speakers, liveness, starting=starting, drain=DrainStage.SERVING)
 
 
 def test_everybody_is_a_candidate_until_the_responder_reports() -> None:
     assert alive(None) == {A, B, C}
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_drained_node_is_no_candidate_and_the_last_resort_unless_it_was_forced(forced: bool) -> None:
+    report = DrainReport(stage="withdrawn", forced=forced)
+    drained = {**SPEAKERS, B: SpeakerState(metadata=ObjectMeta(name=B), spec=SpeakerStateSpec(node=B, drain=report))}
+    everybody = Liveness(states={B: NodeState.UP, C: NodeState.UP}, alive=(A, B, C))
+    assert alive(everybody, drained) == {A, C}
+    found = reserve(A, around(*drained.values()), drained, everybody, drain=DrainStage.SERVING)
+    assert found == (frozenset() if forced else {B})
+
+
+@pytest.mark.parametrize(
+    ("stage", "in_reserve"),
+    [(DrainStage.MARKED, True), (DrainStage.HANDED_OVER, True), (DrainStage.OUT, False)],
+)
+def test_own_drain_counts_before_it_was_told(stage: DrainStage, in_reserve: bool) -> None:
+    everybody = Liveness(states={B: NodeState.UP, C: NodeState.UP}, alive=(A, B, C))
+    known = around(*SPEAKERS.values())
+    assert candidates(A, known, SPEAKERS, everybody, starting=False, drain=stage) == {B, C}
+    assert reserve(A, known, SPEAKERS, everybody, drain=stage) == ({A} if in_reserve else set())
+
+
+def test_dead_node_is_no_last_resort() -> None:
+    report = DrainReport(stage="withdrawn")
+    drained = {**SPEAKERS, B: SpeakerState(metadata=ObjectMeta(name=B), spec=SpeakerStateSpec(node=B, drain=report))}
+    dead = Liveness(states={B: NodeState.DOWN, C: NodeState.UP}, alive=(A, C))
+    assert reserve(A, around(*drained.values()), drained, dead, drain=DrainStage.SERVING) == set()
 
 
 def test_node_that_the_responder_has_not_heard_of_yet_is_a_candidate() -> None:

@@ -11,8 +11,10 @@ from orchestrator.fsm.damping import FREE
 from orchestrator.fsm.responder_api import Probed
 from orchestrator.observe.metrics import SPEAKER_METRICS, Metrics
 from orchestrator.resources import core
+from orchestrator.resources.extensions import DrainReport
 from orchestrator.resources.meta import ObjectMeta
 from orchestrator.runtime.planning import Outcome, Planner
+from orchestrator.runtime.speaker_drain import NodeDrain
 from orchestrator.runtime.speaker_layer2 import Layer2
 from orchestrator.runtime.speaker_report import SpeakerReport
 from orchestrator.runtime.speaker_routes import SpeakerRoutes
@@ -34,6 +36,9 @@ def slice_of(service: str, *, ready: bool = True) -> core.EndpointSlice:
     return core.EndpointSlice(metadata=metadata, endpoints=(objects.endpoint("a", ready=ready),))
 
 
+NOT_DRAINED = DrainReport()
+
+
 class Speaker:
     """The only node, with a dual-stack Service; it writes to a folder."""
 
@@ -45,7 +50,9 @@ class Speaker:
         self.store = ObjectStore(objects.NAMESPACE, "ferrule-last-good")
         web = objects.service("web", held=(FIRST, SECOND), annotations=SHARING)
         self.store.apply([Upserted(web), Upserted(slice_of("web"))])
-        self.layer2 = Layer2(settings, metrics, self.store, lambda _event: None)
+        self.layer2 = Layer2(
+            settings, metrics, self.store, lambda _event: None, NodeDrain(settings, self.store, metrics)
+        )
         self.planner = Planner(self.layer2.view(0.0), self.store)
         report = SpeakerReport("a", objects.NAMESPACE, sink, metrics)
         self.routes = SpeakerRoutes(settings.damping_limit_s, metrics)
@@ -97,30 +104,30 @@ async def test_state_counts_what_is_answered_for_and_is_written_on_change_only(t
     await speaker.tell(speaker.planner.configuration_changed(CONFIG))
     for address in (FIRST, SECOND):
         speaker.layer2.took(Probed(address=address))
-    await speaker.telling.state(0.0)
+    await speaker.telling.state(0.0, NOT_DRAINED)
     (path,) = (tmp_path / "speakerstates").iterdir()
     assert "announcedAddresses: 2" in path.read_text()
     path.unlink()
-    await speaker.telling.state(0.0)
+    await speaker.telling.state(0.0, NOT_DRAINED)
     assert not path.exists()
     speaker.telling.forget_state()
-    await speaker.telling.state(0.0)
+    await speaker.telling.state(0.0, NOT_DRAINED)
     assert path.exists()
-    await speaker.telling.state(0.0, draining=True)
+    await speaker.telling.state(0.0, NOT_DRAINED, draining=True)
     assert "draining: true" in path.read_text()
 
 
 async def test_counts_alone_are_told_now_and_then(tmp_path: Path) -> None:
     speaker = Speaker(tmp_path)
-    await speaker.telling.state(10.0)
+    await speaker.telling.state(10.0, NOT_DRAINED)
     await speaker.tell(speaker.planner.configuration_changed(CONFIG))
     for address in (FIRST, SECOND):
         speaker.layer2.took(Probed(address=address))
-    await speaker.telling.state(11.0)
+    await speaker.telling.state(11.0, NOT_DRAINED)
     (path,) = (tmp_path / "speakerstates").iterdir()
     assert "announcedAddresses: 0" in path.read_text()
     assert speaker.telling.deadline == 10.0 + COUNTS_INTERVAL_S
-    await speaker.telling.state(speaker.telling.deadline)
+    await speaker.telling.state(speaker.telling.deadline, NOT_DRAINED)
     assert "announcedAddresses: 2" in path.read_text()
     assert speaker.telling.deadline == math.inf
 
@@ -130,12 +137,12 @@ async def test_precision_of_weights_is_told_at_once(tmp_path: Path) -> None:
     pool = replace(POOL, bgp_advertisements=(objects.bgp("all", "a", weight=Weight.ENDPOINTS),))
     weighed = objects.config(nodes=("a",), pools=[pool], peers=[objects.peer("tor", "a")])
     await speaker.tell(speaker.planner.configuration_changed(weighed))
-    await speaker.telling.state(10.0)
+    await speaker.telling.state(10.0, NOT_DRAINED)
     (path,) = (tmp_path / "speakerstates").iterdir()
     assert "weights: fine" in path.read_text()
     for limit, told in ((0, "beyondLimit"), (300, "fine")):
         await speaker.tell(speaker.planner.limit_policies(limit))
-        await speaker.telling.state(10.0)
+        await speaker.telling.state(10.0, NOT_DRAINED)
         assert f"weights: {told}" in path.read_text()
 
 
@@ -152,7 +159,7 @@ async def test_service_whose_prefixes_are_kept_back_has_no_status_until_they_are
             changes = speaker.store.apply([Upserted(slice_of("web", ready=ready))])
             await speaker.tell(speaker.planner.services_changed(changes.announcements), now=number / 10)
     assert speaker.reported() == {"dampened"}
-    await speaker.telling.state(1.0)
+    await speaker.telling.state(1.0, NOT_DRAINED)
     (path,) = (tmp_path / "speakerstates").iterdir()
     assert "dampened:\n  - 10.0.0.1/32" in path.read_text()
     assert "announcedPrefixes: 0" in path.read_text()
