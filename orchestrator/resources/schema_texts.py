@@ -286,6 +286,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "meshAddresses": "Addresses at which the node hears the heartbeats of the others.",
         "interfaces": "Interfaces that may answer for addresses.",
         "draining": "Whether the speaker ends and the node should not be given addresses.",
+        "drain": "How far the drain of the node is.",
         "announcedAddresses": "Number of addresses that the node answers for.",
         "announcedPrefixes": "Number of prefixes that the node announces by BGP.",
         "weights": 'How exactly weights by endpoints are told to routers: "fine", "coarse" to save route policies, or '
@@ -379,8 +380,7 @@ TEXTS: Mapping[type[KubeStruct], Texts] = {
         "namespace.",
         "namespaceSelectors": _NAMESPACE_SELECTORS,
         "pools": "Names of the IPAddressPools whose addresses are counted. Absent or empty: every pool.",
-        "ipv4": "The most IPv4 addresses; 0 means none. An address that several Services share counts once. Absent: no "
-        "limit.",
+        "ipv4": "The most IPv4 addresses; 0 means none. One that several Services share counts once. Absent: no limit.",
         "ipv6": "The most IPv6 addresses, as ipv4.",
         "scope": '"Namespace" gives each namespace as many as the limits say; "Total" gives that to all of them together. '
         "Absent: Namespace.",
