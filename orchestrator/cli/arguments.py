@@ -42,6 +42,25 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_namespace_argument(parser: argparse.ArgumentParser) -> None:
+    """Where a command looks for our own objects; empty if the flag is not there."""
+    parser.add_argument(
+        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
+    )
+
+
+def add_engine_argument(parser: argparse.ArgumentParser, what: str = "which daemon speaks BGP") -> None:
+    """Which engine a command computes for."""
+    parser.add_argument(
+        "--bgp-engine",
+        type=BgpEngine,
+        choices=tuple(BgpEngine),
+        default=BgpEngine.FRR,
+        metavar="{frr,exabgp}",
+        help=f"{what} (default: frr)",
+    )
+
+
 def add_class_arguments(parser: argparse.ArgumentParser) -> None:
     """Which Services are ours, by their loadBalancerClass."""
     parser.add_argument(

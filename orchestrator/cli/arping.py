@@ -17,7 +17,7 @@ from rich.text import Text
 
 from orchestrator.apply import asking
 from orchestrator.apply.links import Links
-from orchestrator.cli.arguments import seconds
+from orchestrator.cli.arguments import add_namespace_argument, seconds
 from orchestrator.errors import InvalidConfig, StartupError
 from orchestrator.fsm.asking import Answerer, Expected, Finding, Reply, Verdict, describe, interfaces_for, judge
 from orchestrator.fsm.interfaces import DEFAULT_EXCLUSIONS, Link
@@ -68,9 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "so does the cluster of this kubeconfig, KUBECONFIG (default: our own pod's, in a pod)"
     parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help=what)
     parser.add_argument("--context", default="", metavar="NAME", help="context of the kubeconfig")
-    parser.add_argument(
-        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
-    )
+    add_namespace_argument(parser)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: %(default)s")
 
 

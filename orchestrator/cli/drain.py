@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.cli import origin
-from orchestrator.cli.arguments import seconds_or_none
+from orchestrator.cli.arguments import add_namespace_argument, seconds_or_none
 from orchestrator.config.drains import Wish
 from orchestrator.config.model import NodeName
 from orchestrator.resources.extensions import DrainReport
@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     action.add_argument("--undo", action="store_true", help="let the node announce again")
     origin.add_arguments(parser)
-    parser.add_argument(
-        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
-    )
+    add_namespace_argument(parser)
     parser.add_argument(
         "--wait",
         type=seconds_or_none,

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli import origin
+from orchestrator.cli.arguments import add_namespace_argument
 from orchestrator.decide.failovers import Standing
 from orchestrator.net.addresses import IpAddress, parse_address
 from orchestrator.resources.extensions import FailoverSpec
@@ -37,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     action.add_argument("--to", default="", metavar="NODE", help="where to (default: away from where it is)")
     action.add_argument("--undo", action="store_true", help="let the election decide again")
     origin.add_arguments(parser)
-    parser.add_argument(
-        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
-    )
+    add_namespace_argument(parser)
     parser.add_argument(
         "--wait",
         type=_seconds,

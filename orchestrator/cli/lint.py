@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli import origin
+from orchestrator.cli.arguments import add_engine_argument, add_namespace_argument
 from orchestrator.config.advice import advise
 from orchestrator.config.engines import refusals
 from orchestrator.config.resolve import resolve
@@ -56,25 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="manifests; folders are searched, - is standard input (default: -, unless --source or --kubeconfig)",
     )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: %(default)s")
-    parser.add_argument(
-        "--bgp-engine",
-        type=BgpEngine,
-        choices=tuple(BgpEngine),
-        default=BgpEngine.FRR,
-        metavar="{frr,exabgp}",
-        help="refuse what this engine cannot do (default: frr)",
-    )
+    add_engine_argument(parser, "refuse what this engine cannot do")
     parser.add_argument(
         "--no-advice",
         action="store_true",
         help="leave out what is legal and surely not meant; for a part of the manifests",
     )
-    parser.add_argument(
-        "--namespace",
-        default="",
-        metavar="NS",
-        help="where the installation's objects are (default: the pod's, else metallb-system)",
-    )
+    add_namespace_argument(parser)
     origin.add_arguments(parser)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.cli import origin
-from orchestrator.cli.arguments import add_class_arguments, classes_of
+from orchestrator.cli.arguments import add_class_arguments, add_engine_argument, add_namespace_argument, classes_of
 from orchestrator.cli.plan_report import print_json, print_text
 from orchestrator.cli.printing import print_problems
 from orchestrator.decide.eligibility import NodeView
@@ -75,20 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--commands", action="store_true", help="print the commands that the daemons would be given, too"
     )
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: %(default)s")
-    parser.add_argument(
-        "--bgp-engine",
-        type=BgpEngine,
-        choices=tuple(BgpEngine),
-        default=BgpEngine.FRR,
-        metavar="{frr,exabgp}",
-        help="which daemon speaks BGP (default: frr)",
-    )
-    parser.add_argument(
-        "--namespace",
-        default="",
-        metavar="NS",
-        help="where the installation's objects are (default: the pod's, else metallb-system)",
-    )
+    add_engine_argument(parser)
+    add_namespace_argument(parser)
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--withdraw-not-ready", action="store_true", help="as the speaker's flag of that name")
     add_class_arguments(parser)

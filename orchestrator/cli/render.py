@@ -11,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.cli.arguments import add_class_arguments, classes_of
+from orchestrator.cli.arguments import add_class_arguments, add_engine_argument, classes_of
 from orchestrator.cli.printing import print_problems, printable
 from orchestrator.decide.eligibility import NodeView
 from orchestrator.decide.node_plan import GroupPlan, Route, layer2_in_order
 from orchestrator.fsm import exabgp_api
 from orchestrator.net.addresses import prefix_key
-from orchestrator.net.bgp import BgpEngine
 from orchestrator.render.document import FrrDocument
 from orchestrator.render.exabgp import ExabgpDocument
 from orchestrator.runtime.offline import Computed, NodeOutcome, compute, heeding, node_names, outcome_on
@@ -41,12 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--namespace", default=DEFAULT_NAMESPACE, metavar="NS", help="where our objects are (default: %(default)s)"
     )
     add_class_arguments(parser)
-    parser.add_argument(
-        "--bgp-engine",
-        choices=[engine.value for engine in BgpEngine],
-        default=BgpEngine.FRR.value,
-        help="which daemon speaks BGP (default: %(default)s)",
-    )
+    add_engine_argument(parser)
     parser.add_argument("--ignore-exclude-lb", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--withdraw-not-ready", action="store_true", help="as the speaker's flag of that name")
     parser.add_argument("--show-passwords", action="store_true", help="print them as they would run")
@@ -74,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.withdraw_not_ready:
         computed = heeding(computed, arguments.node)
-    outcome = outcome_on(computed, facts, view, BgpEngine(arguments.bgp_engine))
+    outcome = outcome_on(computed, facts, view, arguments.bgp_engine)
     print_problems(outcome.problems)
     text = (
         _json(computed, outcome) if arguments.output == "json" else _text(outcome, passwords=arguments.show_passwords)

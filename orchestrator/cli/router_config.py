@@ -16,6 +16,7 @@ import msgspec
 from jinja2 import FileSystemLoader
 
 from orchestrator.cli import origin
+from orchestrator.cli.arguments import add_namespace_argument
 from orchestrator.config.model import Config, NodeName
 from orchestrator.config.passwords import SECRET_FIELD
 from orchestrator.config.resolve import resolve
@@ -79,12 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="json: the same without a vendor's words"
     )
-    parser.add_argument(
-        "--namespace",
-        default="",
-        metavar="NS",
-        help="where the installation's objects are (default: the pod's, else metallb-system)",
-    )
+    add_namespace_argument(parser)
     origin.add_arguments(parser)
 
 

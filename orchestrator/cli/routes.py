@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from orchestrator.cli import origin
-from orchestrator.cli.arguments import add_class_arguments, add_node_arguments, classes_of
+from orchestrator.cli.arguments import add_class_arguments, add_namespace_argument, add_node_arguments, classes_of
 from orchestrator.errors import StartupError
 from orchestrator.render.route_stages import Neighbor, RouteStage
 from orchestrator.runtime.node_routes import NodeRoutes, read_routes
@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_node_arguments(parser)
     origin.add_arguments(parser)
     add_class_arguments(parser)
-    parser.add_argument(
-        "--namespace", default="", metavar="NS", help="where our objects are (default: the pod's, else metallb-system)"
-    )
+    add_namespace_argument(parser)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="default: %(default)s")
 
 
