@@ -139,7 +139,6 @@ async def test_change_of_med_or_path_sends_again_and_withdraws_nothing(session: 
     assert "withdrawn" in session.heard()
 
 
-@on_both_versions
 async def test_change_of_weight_sends_again_and_withdraws_nothing(version: FrrVersion) -> None:
     with node_and_router(version) as (node, router):
         start_router(router)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import RetryCallState, retry, retry_if_result, stop_after_attempt
 
 from orchestrator.cli.main import main
 from orchestrator.lab import probes
@@ -21,8 +22,18 @@ from tests.support.frr_versions import FrrVersion, vtysh
 BIRD = Path("/usr/sbin/bird")
 NUMBERS = {"graceful-shutdown": "65535:0"}
 """FRR's names of communities."""
+BUSY = "could not lock running DS"
+"""FRR 10's mgmtd says so to a line that comes while it commits an earlier one."""
+ENTERED_AGAIN = 20
 ADVICE = "% Echo mode works correctly"
 """FRR says so to whoever switches it on, and does it."""
+
+
+def last_result(state: RetryCallState) -> list[str]:
+    """What the last attempt returned."""
+    assert state.outcome is not None
+    refused: list[str] = state.outcome.result()
+    return refused
 
 
 class RouterKind(Enum):
@@ -84,8 +95,13 @@ class FrrRouter:
         if refused := self.enter(text):
             raise AssertionError(refused)
 
+    @retry(
+        retry=retry_if_result(lambda refused: any(BUSY in line for line in refused)),
+        stop=stop_after_attempt(ENTERED_AGAIN),
+        retry_error_callback=last_result,
+    )
     def enter(self, text: str) -> list[str]:
-        """Enter lines after `configure terminal`; return what is refused."""
+        """Enter lines after `configure terminal`, again while mgmtd is busy with an earlier one; return what is refused."""
         sockets = ["--vty_socket", str(self._daemons.run.path), "--config_dir", str(self._daemons.run.path)]
         program = str(vtysh(self._daemons.version))
         done = self._daemons.namespace.run([program, *sockets], stdin=f"configure terminal\n{text}end\n", timeout_s=30)
