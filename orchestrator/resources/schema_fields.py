@@ -63,7 +63,7 @@ def _fields(struct: Struct) -> tuple[inspect.Field, ...]:
 def _property(struct: Struct, field: inspect.Field) -> Schema:
     """One field; its own text comes before that of the struct that it is."""
     name = field.encode_name
-    value = _value(field.type)
+    value = _value(field.type, empty_is_written=not struct.__struct_config__.omit_defaults and field.default == "")
     text = value.pop("description", "")
     return {
         "description": TEXTS[struct].get(name) or text,
@@ -102,7 +102,7 @@ def _marks(shape: inspect.Type) -> _Marks:
     return _Marks(shape, {}, {})
 
 
-def _value(declared: inspect.Type) -> Schema:
+def _value(declared: inspect.Type, *, empty_is_written: bool = False) -> Schema:
     marks = _marks(declared)
     match marks.shape:
         case inspect.StructType(cls=cls):
@@ -114,7 +114,7 @@ def _value(declared: inspect.Type) -> Schema:
             return {"type": "object", "additionalProperties": _value(value)}
         case inspect.LiteralType(values=values):
             # The empty text is our word for an absent field.
-            return {"type": "string", "enum": [value for value in values if value]}
+            return {"type": "string", "enum": [value for value in values if value or empty_is_written]}
         case inspect.IntType():
             return _number(marks.shape, marks)
         case inspect.BoolType():

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "crds"
 OPENAPI_LIMIT_S = 30.0
 IDENTITY = {"apiVersion", "kind", "metadata"}
 OUR_COLUMNS = {
-    "SpeakerState": ["NODE", "VERSION", "ADDRESSES", "PREFIXES", "DRAINING", "AGE"],
+    "SpeakerState": ["NODE", "VERSION", "ADDRESSES", "PREFIXES", "DRAINING", "DRAIN", "AGE"],
     "Failover": ["ADDRESS", "TO", "AVOID", "AGE"],
     "AddressReservation": ["ADDRESSES", "SERVICE NAMESPACE", "SERVICE", "ACCEPTED", "AGE"],
     "AddressQuota": ["IPV4", "USED IPV4", "IPV6", "USED IPV6", "ACCEPTED", "AGE"],

@@ -8,6 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from orchestrator.resources.extensions import PeerSession, SpeakerInterface, SpeakerStateSpec
 from tests.support.contract_crds import FIELDS, Row, rows_of_table
 
 Raw = dict[str, Any]
@@ -291,6 +294,15 @@ def _ours() -> Iterator[Case]:
         "conflicts": [conflict],
     }
     yield Case(name="full", obj=object_of("SpeakerState", full), accepted=True)
+    session = PeerSession(peer="tor", neighbor="192.0.2.254")
+    for name, written in (
+        ("first words", SpeakerStateSpec(node="a")),
+        (
+            "defaults of all parts",
+            SpeakerStateSpec(node="a", sessions=(session,), interfaces=(SpeakerInterface(name="e"),)),
+        ),
+    ):
+        yield Case(name=name, obj=object_of("SpeakerState", msgspec.to_builtins(written)), accepted=True)
     wrong = {"node": "a", "conflicts": [{**conflict, "action": "attacked"}]}
     yield Case(name="unknown action", obj=object_of("SpeakerState", wrong), accepted=False, says="conflicts[0].action")
     yield Case(name="nobody's", obj=object_of("SpeakerState", {"draining": True}), accepted=False, says="spec.node")
