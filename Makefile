@@ -4,8 +4,8 @@
 export PYTHONDONTWRITEBYTECODE := 1
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-# Two modules at a time: most tests wait for a daemon or a timer, and each has namespaces of its own.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
+# Three modules at a time: most tests wait for a daemon or a timer, and each has namespaces of its own.
+SIDE_BY_SIDE := --numprocesses 3 --dist loadfile
 
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
