@@ -42,6 +42,16 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_files_argument(parser: argparse.ArgumentParser) -> None:
+    """The manifests of a command that can also be told where objects are (`origin.add_arguments`)."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="manifests; folders are searched, - is standard input (default: -, unless --source or --kubeconfig)",
+    )
+
+
 def add_namespace_argument(parser: argparse.ArgumentParser) -> None:
     """Where a command looks for our own objects; empty if the flag is not there."""
     parser.add_argument(

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli import origin
-from orchestrator.cli.arguments import add_engine_argument, add_namespace_argument
+from orchestrator.cli.arguments import add_engine_argument, add_files_argument, add_namespace_argument
 from orchestrator.config.advice import advise
 from orchestrator.config.engines import refusals
 from orchestrator.config.resolve import resolve
@@ -50,12 +50,7 @@ class Report:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="manifests; folders are searched, - is standard input (default: -, unless --source or --kubeconfig)",
-    )
+    add_files_argument(parser)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: %(default)s")
     add_engine_argument(parser, "refuse what this engine cannot do")
     parser.add_argument(

@@ -16,7 +16,7 @@ import msgspec
 from jinja2 import FileSystemLoader
 
 from orchestrator.cli import origin
-from orchestrator.cli.arguments import add_namespace_argument
+from orchestrator.cli.arguments import add_files_argument, add_namespace_argument
 from orchestrator.config.model import Config, NodeName
 from orchestrator.config.passwords import SECRET_FIELD
 from orchestrator.config.resolve import resolve
@@ -44,12 +44,7 @@ class Found:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="manifests; folders are searched, - is standard input (default: -, unless --source or --kubeconfig)",
-    )
+    add_files_argument(parser)
     parser.add_argument(
         "--peer",
         action="append",

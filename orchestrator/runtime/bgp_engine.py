@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Protocol
 
+import structlog
+
 from orchestrator.config.model import Config, NodeFacts
 from orchestrator.decide.node_plan import NodePlan
 from orchestrator.fsm.bgp_sessions import Readings
@@ -13,6 +15,8 @@ from orchestrator.fsm.supervisor_api import Children, Tried
 from orchestrator.net.addresses import Prefix
 from orchestrator.render.views import Leg
 from orchestrator.resources.meta import Problem
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +69,10 @@ def legs_of(links: Iterable[LinkReport]) -> tuple[Leg, ...]:
     """The node's addresses with their on-link prefixes, as the renderers need them."""
     interfaces = ((link.name, ip_interface(prefix)) for link in links for prefix in link.prefixes)
     return tuple(Leg(interface=name, address=each.ip, prefix=each.network) for name, each in interfaces)
+
+
+def tell_unwritable(engine: str, problems: Sequence[Problem], before: Sequence[Problem]) -> None:
+    """Log what cannot be said in the engine's language and was not told before."""
+    for problem in problems:
+        if problem not in before:
+            log.error("cannot be written down", engine=engine, object=str(problem.ref), reason=problem.message)

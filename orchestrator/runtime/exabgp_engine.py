@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-import structlog
 from jinja2 import FileSystemLoader
 
 from orchestrator.apply.exabgp import ExabgpAnnouncer
@@ -19,11 +18,9 @@ from orchestrator.render.environment import build_environment
 from orchestrator.render.exabgp import ExabgpDocument, ExabgpInput, ExabgpRenderer, update
 from orchestrator.render.router_id import choose_router_id
 from orchestrator.resources.meta import Problem
-from orchestrator.runtime.bgp_engine import Applied, legs_of
+from orchestrator.runtime.bgp_engine import Applied, legs_of, tell_unwritable
 from orchestrator.settings import SpeakerSettings, template_folder
 from orchestrator.supervise import exabgp
-
-log = structlog.get_logger()
 
 
 class ExabgpEngine:
@@ -95,8 +92,6 @@ class ExabgpEngine:
     def _use(self, document: ExabgpDocument) -> bool:
         if document == self._document:
             return False
-        for problem in document.problems:
-            if self._document is None or problem not in self._document.problems:
-                log.error("cannot be written down for ExaBGP", object=str(problem.ref), reason=problem.message)
+        tell_unwritable(self.name, document.problems, () if self._document is None else self._document.problems)
         self._document = document
         return True

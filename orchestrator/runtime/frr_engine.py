@@ -25,7 +25,7 @@ from orchestrator.render.extras import extras_in
 from orchestrator.render.frr import FrrInput, FrrRenderer
 from orchestrator.render.router_id import choose_router_id
 from orchestrator.resources.meta import Problem
-from orchestrator.runtime.bgp_engine import Applied, legs_of
+from orchestrator.runtime.bgp_engine import Applied, legs_of, tell_unwritable
 from orchestrator.runtime.frr_extras import ExtrasInForce
 from orchestrator.settings import SpeakerSettings, template_folder
 
@@ -135,9 +135,7 @@ class FrrEngine:
     def _use(self, document: FrrDocument) -> bool:
         if document == self._document:
             return False
-        for problem in document.problems:
-            if self._document is None or problem not in self._document.problems:
-                log.error("cannot be written down for FRR", object=str(problem.ref), reason=problem.message)
+        tell_unwritable(self.name, document.problems, () if self._document is None else self._document.problems)
         self._document = document
         return True
 
